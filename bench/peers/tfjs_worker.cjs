@@ -1,0 +1,143 @@
+// tfjs's side of the training benchmark, on tfjs-node (TensorFlow's kernels). Same protocol and same step as
+// torch_worker.py; written on core ops, because tf.layers would train whole models and waste weight gradients.
+const { createRequire } = require('node:module');
+const { join } = require('node:path');
+const peer = createRequire(join(process.env.GANVAS_PEERS, 'package.json'));
+const tf = peer('@tensorflow/tfjs-node');
+
+const config = JSON.parse(process.argv[2]);
+const { batch } = config;
+const latent = 100;
+const variable = (shape, std = 0.02) => tf.variable(tf.randomNormal(shape, 0, std));
+const lrelu = (x) => tf.leakyRelu(x, 0.2);
+
+function batchNorm(channels) {
+  const gamma = tf.variable(tf.ones([channels]));
+  const beta = tf.variable(tf.zeros([channels]));
+  return {
+    variables: [gamma, beta],
+    apply(x) {
+      const { mean, variance } = tf.moments(x, [...Array(x.rank - 1).keys()]);
+      return tf.batchNorm(x, mean, variance, beta, gamma, 1e-5);
+    },
+  };
+}
+
+const sequence = (layers) => ({
+  variables: layers.flatMap((l) => l.variables ?? []),
+  apply: (x) => layers.reduce((h, l) => l.apply(h), x),
+});
+const activation = (f) => ({ apply: f });
+
+function dense(a, b) {
+  const w = variable([a, b]);
+  const bias = tf.variable(tf.zeros([b]));
+  return { variables: [w, bias], apply: (x) => tf.add(tf.matMul(x, w), bias) };
+}
+
+function perceptron(sizes, withNorm) {
+  const layers = [];
+  for (let i = 0; i + 2 < sizes.length; i++) {
+    layers.push(dense(sizes[i], sizes[i + 1]));
+    if (withNorm && i > 0) layers.push(batchNorm(sizes[i + 1]));
+    layers.push(activation(lrelu));
+  }
+  return [...layers, dense(sizes.at(-2), sizes.at(-1))];
+}
+
+function conv(inC, outC, k, stride, pad) {
+  const w = variable([k, k, inC, outC]);
+  const padding = [
+    [0, 0],
+    [pad, pad],
+    [pad, pad],
+    [0, 0],
+  ];
+  return { variables: [w], apply: (x) => tf.conv2d(pad ? tf.pad(x, padding) : x, w, stride, 'valid') };
+}
+
+function bias(channels) {
+  const b = tf.variable(tf.zeros([channels]));
+  return { variables: [b], apply: (x) => tf.add(x, b) };
+}
+
+function convTranspose(inC, outC, k, stride, size) {
+  const w = variable([k, k, outC, inC]);
+  return {
+    variables: [w],
+    apply: (x) =>
+      tf.conv2dTranspose(x, w, [x.shape[0], size, size, outC], stride, stride === 1 ? 'valid' : 'same'),
+  };
+}
+
+function dcgan(size, channels, width) {
+  let start = size;
+  let stages = 0;
+  for (; start % 2 === 0 && start >= 8; stages++) start /= 2;
+  const top = width * 2 ** (stages - 1);
+  const g = [convTranspose(latent, top, start, 1, start), batchNorm(top), activation(tf.relu)];
+  let at = start;
+  for (let i = 0; i < stages - 1; i++) {
+    at *= 2;
+    const c = top / 2 ** (i + 1);
+    g.push(convTranspose(c * 2, c, 4, 2, at), batchNorm(c), activation(tf.relu));
+  }
+  g.push(convTranspose(width, channels, 4, 2, size), bias(channels), activation(tf.tanh));
+  const d = [conv(channels, width, 4, 2, 1), bias(width), activation(lrelu)];
+  for (let i = 0; i < stages - 1; i++) {
+    const c = width * 2 ** i;
+    d.push(conv(c, c * 2, 4, 2, 1), batchNorm(c * 2), activation(lrelu));
+  }
+  d.push(
+    conv(top, 1, start, 1, 0),
+    bias(1),
+    activation((x) => tf.reshape(x, [x.shape[0], 1])),
+  );
+  return [sequence(g), sequence(d)];
+}
+
+const perceptrons = config.model === 'gan';
+const [G, D] = perceptrons
+  ? [
+      sequence([...perceptron([latent, 256, 512, 1024, 784], true), activation(tf.tanh)]),
+      sequence(perceptron([784, 512, 256, 1], false)),
+    ]
+  : dcgan(config.size, config.channels, config.width);
+const real = tf.randomUniform(
+  perceptrons ? [batch, 784] : [batch, config.size, config.size, config.channels],
+  -1,
+  1,
+);
+const noise = () => tf.randomNormal(perceptrons ? [batch, latent] : [batch, 1, 1, latent]);
+const optG = tf.train.adam(2e-4, 0.5, 0.999);
+const optD = tf.train.adam(2e-4, 0.5, 0.999);
+
+async function step() {
+  const fake = tf.tidy(() => G.apply(noise()));
+  const d = tf.variableGrads(
+    () => tf.add(tf.mean(tf.softplus(tf.neg(D.apply(real)))), tf.mean(tf.softplus(D.apply(fake)))),
+    D.variables,
+  );
+  optD.applyGradients(d.grads);
+  const g = tf.variableGrads(() => tf.mean(tf.softplus(tf.neg(D.apply(G.apply(noise()))))), G.variables);
+  optG.applyGradients(g.grads);
+  const losses = [(await d.value.data())[0], (await g.value.data())[0]];
+  tf.dispose([fake, d, g]);
+  return losses;
+}
+
+const emit = (o) => process.stdout.write(`${JSON.stringify(o)}\n`);
+emit({ ready: true, version: `tfjs-node ${tf.version_core}`, pid: process.pid });
+require('node:readline')
+  .createInterface({ input: process.stdin })
+  .on('line', async (line) => {
+    const ms = [];
+    let losses;
+    for (let i = 0; i < JSON.parse(line).steps; i++) {
+      const t = performance.now();
+      losses = await step();
+      ms.push(performance.now() - t);
+    }
+    emit({ ms, rss: process.resourceUsage().maxRSS / 1024, losses });
+  })
+  .on('close', () => process.exit(0));

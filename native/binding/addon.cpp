@@ -1,0 +1,229 @@
+// What JavaScript sees of the engine: decoding of arguments and nothing else. Every exported function runs inside
+// `guarded`, so no C++ exception crosses into V8. The contract is `interface Addon` in src/native.ts.
+#include <cstring>
+#include <mutex>
+
+#include "binding/cpu_info.h"
+#include "binding/environment.h"
+#include "cpu/pool.h"
+#include "ops/table.h"
+
+namespace gv {
+namespace {
+
+using Info = Napi::CallbackInfo;
+
+Environment& environmentOf(const Info& info) { return *static_cast<Environment*>(info.Data()); }
+
+template <Napi::Value (*body)(const Info&, Environment&)>
+Napi::Value guarded(const Info& info) {
+  try {
+    return body(info, environmentOf(info));
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const Error& error) {
+    throw toJavaScript(info.Env(), error);
+  } catch (const std::exception& error) {
+    throw toJavaScript(info.Env(), Error("ERR_INTERNAL", error.what()));
+  }
+}
+
+double numberArg(const Info& info, size_t i, const char* what) {
+  if (i >= info.Length() || !info[i].IsNumber()) fail("ERR_ARGUMENT", "%s must be a number", what);
+  return info[i].As<Napi::Number>().DoubleValue();
+}
+
+int64_t integerArg(const Info& info, size_t i, int64_t lo, int64_t hi, const char* what) {
+  const double v = numberArg(info, i, what);
+  if (!(v >= double(lo) && v <= double(hi)) || v != double(int64_t(v)))
+    fail("ERR_ARGUMENT", "%s must be an integer from %lld to %lld, got %g", what, (long long)lo, (long long)hi, v);
+  return int64_t(v);
+}
+
+// Dimensions that JavaScript left in the argument buffer.
+Shape shapeArg(const Environment& e, int64_t rank, const char* what) {
+  Shape shape;
+  for (int64_t i = 0; i < rank; i++) {
+    const double d = e.args()[i];
+    if (!(d >= 0 && d <= double(kMaxElements)) || d != double(int64_t(d)))
+      fail("ERR_SHAPE", "%s: dimension %d must be a whole number from 0 to 2^40, got %g", what, int(i), d);
+    shape.push(int64_t(d));
+  }
+  shape.check(what);
+  return shape;
+}
+
+// Writes the outputs' slots and shapes where JavaScript reads them.
+int publish(Environment& e, std::vector<Tensor>& outputs) {
+  double* at = e.args();
+  for (Tensor& t : outputs) {
+    const Shape shape = t.shape;
+    const DType dtype = t.dtype;
+    *at++ = e.put(std::move(t));
+    *at++ = int(dtype);
+    *at++ = shape.rank();
+    for (int i = 0; i < shape.rank(); i++) *at++ = double(shape[i]);
+  }
+  return int(outputs.size());
+}
+
+Napi::Value Run(const Info& info, Environment& e) {
+  const int64_t op = integerArg(info, 0, 0, kOpCount - 1, "op");
+  const int64_t inputs = integerArg(info, 1, 0, Environment::kArgs, "inputs");
+  const int64_t attrs = integerArg(info, 2, 0, int64_t(Environment::kArgs) - inputs, "attributes");
+  Engine& engine = Engine::get();
+  Call call;
+  call.op = &kOps[op];
+  call.allocator = &engine.allocator;
+  call.in.reserve(size_t(inputs));
+  for (int64_t i = 0; i < inputs; i++) {
+    const double slot = e.args()[i];
+    call.in.push_back(e.at(slot >= 0 && slot < 2147483647.0 ? int64_t(slot) : -1, call.name()));
+  }
+  call.attrs.assign(e.args() + inputs, e.args() + inputs + attrs);
+  call.op->infer(call);
+  std::vector<Tensor> outputs = call.out;
+  engine.stream.enqueue(std::move(call));
+  return Napi::Number::New(info.Env(), publish(e, outputs));
+}
+
+Napi::Value FromData(const Info& info, Environment& e) {
+  const auto dtype = DType(integerArg(info, 0, 0, kDTypes - 1, "dtype"));
+  const Shape shape = shapeArg(e, integerArg(info, 1, 0, kMaxRank, "rank"), "tensor");
+  if (info.Length() < 3 || !info[2].IsTypedArray()) fail("ERR_ARGUMENT", "tensor: the data must be a typed array");
+  const auto array = info[2].As<Napi::TypedArray>();
+  Tensor t{shape, dtype, nullptr};
+  if (array.ByteLength() != t.bytes())
+    fail("ERR_SHAPE", "tensor: shape %s holds %lld values of %s, got %zu bytes of data", shape.str().c_str(),
+         (long long)t.size(), name(dtype), array.ByteLength());
+  t.storage = std::make_shared<Storage>(Engine::get().allocator, t.bytes());
+  t.storage->materialise();
+  if (t.bytes())
+    std::memcpy(t.storage->data, static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), t.bytes());
+  return Napi::Number::New(info.Env(), e.put(std::move(t)));
+}
+
+Napi::Value View(const Info& info, Environment& e) {
+  Tensor t = e.at(integerArg(info, 0, 0, INT32_MAX, "slot"), "reshape");
+  const Shape shape = shapeArg(e, integerArg(info, 1, 0, kMaxRank, "rank"), "reshape");
+  if (shape.size() != t.size())
+    fail("ERR_SHAPE", "reshape: %s has %lld elements, %s has %lld", t.shape.str().c_str(), (long long)t.size(),
+         shape.str().c_str(), (long long)shape.size());
+  t.shape = shape;
+  return Napi::Number::New(info.Env(), e.put(std::move(t)));
+}
+
+Napi::Value Free(const Info& info, Environment& e) {
+  if (info.Length() > 0 && info[0].IsNumber()) e.release(info[0].As<Napi::Number>().Int64Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value Read(const Info& info, Environment& e) {
+  const Tensor t = e.at(integerArg(info, 0, 0, INT32_MAX, "slot"), "data");
+  return e.promise([t](auto settle) {
+    Engine::get().stream.read(t, [settle, bytes = t.bytes()](ErrorPtr error, const void* data) {
+      if (error) return settle(error, nullptr);
+      // Copied now: the storage may be written in place by the next command.
+      auto copy = std::make_shared<std::vector<char>>(bytes);
+      if (bytes) std::memcpy(copy->data(), data, bytes);
+      settle(nullptr, [copy](Napi::Env env) -> napi_value {
+        Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, copy->size());
+        if (!copy->empty()) std::memcpy(buffer.Data(), copy->data(), copy->size());
+        return buffer;
+      });
+    });
+  });
+}
+
+Napi::Value Sync(const Info&, Environment& e) {
+  return e.promise([](auto settle) {
+    Engine::get().stream.sync([settle](ErrorPtr error) { settle(error, nullptr); });
+  });
+}
+
+Napi::Value Ready(const Info& info, Environment& e) {
+  const auto limit = size_t(integerArg(info, 0, 0, int64_t(Stream::kMaxPending), "limit"));
+  return e.promise([limit](auto settle) {
+    Engine::get().stream.whenBelow(limit, [settle] { settle(nullptr, nullptr); });
+  });
+}
+
+Napi::Value Pending(const Info& info, Environment&) {
+  return Napi::Number::New(info.Env(), double(Engine::get().stream.pending()));
+}
+
+Napi::Value Memory(const Info& info, Environment& e) {
+  const MemoryStats stats = Engine::get().allocator.stats();
+  Napi::Object o = Napi::Object::New(info.Env());
+  o.Set("live", double(stats.live));
+  o.Set("peak", double(stats.peak));
+  o.Set("cached", double(stats.cached));
+  o.Set("limit", double(stats.limit));
+  o.Set("tensors", double(e.liveTensors()));
+  return o;
+}
+
+Napi::Value ResetPeakMemory(const Info& info, Environment&) {
+  Engine::get().allocator.resetPeak();
+  return info.Env().Undefined();
+}
+
+Napi::Value SetMemoryLimit(const Info& info, Environment&) {
+  Engine::get().allocator.setLimit(size_t(integerArg(info, 0, 0, INT64_C(1) << 50, "the memory limit")));
+  return info.Env().Undefined();
+}
+
+Napi::Value ClearMemoryCache(const Info& info, Environment&) {
+  Engine::get().allocator.clearCache();
+  return info.Env().Undefined();
+}
+
+Napi::Value Threads(const Info& info, Environment&) { return Napi::Number::New(info.Env(), cpu::threadCount()); }
+
+Napi::Value SetThreads(const Info& info, Environment&) {
+  cpu::setThreadCount(int(integerArg(info, 0, 1, 1024, "the number of threads")));
+  return info.Env().Undefined();
+}
+
+Napi::Value Cpu(const Info& info, Environment&) {
+  const CpuInfo cpu = cpuInfo();
+  Napi::Object o = Napi::Object::New(info.Env());
+  o.Set("target", cpu.target);
+  Napi::Array targets = Napi::Array::New(info.Env(), cpu.targets.size());
+  for (uint32_t i = 0; i < cpu.targets.size(); i++) targets.Set(i, cpu.targets[i]);
+  o.Set("targets", targets);
+  return o;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  auto* e = new Environment(env);
+  env.SetInstanceData(e);
+  const auto add = [&](const char* name, Napi::Value (*f)(const Info&)) {
+    exports.Set(name, Napi::Function::New(env, f, name, e));
+  };
+  add("run", guarded<Run>);
+  add("fromData", guarded<FromData>);
+  add("view", guarded<View>);
+  add("free", guarded<Free>);
+  add("read", guarded<Read>);
+  add("sync", guarded<Sync>);
+  add("ready", guarded<Ready>);
+  add("pending", guarded<Pending>);
+  add("memory", guarded<Memory>);
+  add("resetPeakMemory", guarded<ResetPeakMemory>);
+  add("setMemoryLimit", guarded<SetMemoryLimit>);
+  add("clearMemoryCache", guarded<ClearMemoryCache>);
+  add("threads", guarded<Threads>);
+  add("setThreads", guarded<SetThreads>);
+  add("cpu", guarded<Cpu>);
+  exports.Set("args", e->argsArray());
+  Napi::Array ops = Napi::Array::New(env, size_t(kOpCount));
+  for (int i = 0; i < kOpCount; i++) ops.Set(uint32_t(i), kOps[i].name);
+  exports.Set("ops", ops);
+  return exports;
+}
+
+NODE_API_MODULE(ganvas, Init)
+
+}  // namespace
+}  // namespace gv

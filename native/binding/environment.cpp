@@ -1,0 +1,124 @@
+#include "binding/environment.h"
+
+#include "cpu/pool.h"
+
+namespace gv {
+
+Engine::Engine() : stream(allocator, [] { cpu::bindCaller(); }) {}
+
+Engine& Engine::get() {
+  static Engine* engine = new Engine;
+  return *engine;
+}
+
+Napi::Error toJavaScript(Napi::Env env, const Error& error) {
+  Napi::Error e = Napi::Error::New(env, error.what());
+  e.Set("code", Napi::String::New(env, error.code));
+  return e;
+}
+
+void Channel::open(Napi::Env env) {
+  napi_value name;
+  napi_create_string_utf8(env, "ganvas", NAPI_AUTO_LENGTH, &name);
+  // The function owns a reference to the channel until it is finalised.
+  auto* self = new std::shared_ptr<Channel>(shared_from_this());
+  const napi_status status = napi_create_threadsafe_function(
+      env, nullptr, nullptr, name, 0, 1, self,
+      [](napi_env, void* data, void*) { delete static_cast<std::shared_ptr<Channel>*>(data); }, this, onTask,
+      &function_);
+  if (status != napi_ok) {
+    delete self;
+    throw Napi::Error::New(env, "ganvas: could not create a thread-safe function");
+  }
+  napi_unref_threadsafe_function(env, function_);
+}
+
+void Channel::close() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (function_) napi_release_threadsafe_function(function_, napi_tsfn_abort);
+  function_ = nullptr;
+}
+
+void Channel::post(Task task) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!function_) return;
+  auto* boxed = new Task(std::move(task));
+  if (napi_call_threadsafe_function(function_, boxed, napi_tsfn_nonblocking) != napi_ok) delete boxed;
+}
+
+void Channel::promised(Napi::Env env) {
+  if (promises_++ == 0) napi_ref_threadsafe_function(env, function_);
+}
+
+void Channel::settled(Napi::Env env) {
+  if (--promises_ == 0 && function_) napi_unref_threadsafe_function(env, function_);
+}
+
+void Channel::onTask(napi_env env, napi_value, void*, void* data) {
+  std::unique_ptr<Task> task(static_cast<Task*>(data));
+  if (!env) return;  // the environment is going away
+  Napi::HandleScope scope(env);
+  try {
+    (*task)(Napi::Env(env));
+  } catch (const Napi::Error&) {
+    // A worker is being terminated: calls into JavaScript fail, and there is nobody left to tell.
+  }
+}
+
+Environment::Environment(Napi::Env env) : env_(env), channel_(std::make_shared<Channel>()) {
+  Napi::Float64Array array = Napi::Float64Array::New(env, kArgs);
+  args_ = array.Data();
+  array_ = Napi::Persistent(array);
+  channel_->open(env);
+  // Before finalisers run, so that nothing is posted to an environment that is half gone.
+  env.AddCleanupHook([channel = channel_] { channel->close(); });
+}
+
+Environment::~Environment() { channel_->close(); }
+
+int Environment::put(Tensor tensor) {
+  if (!free_.empty()) {
+    const int slot = free_.back();
+    free_.pop_back();
+    slots_[size_t(slot)] = std::move(tensor);
+    return slot;
+  }
+  slots_.push_back(std::move(tensor));
+  return int(slots_.size() - 1);
+}
+
+const Tensor& Environment::at(int64_t slot, const char* what) const {
+  if (slot < 0 || slot >= int64_t(slots_.size()) || !slots_[size_t(slot)].storage)
+    fail("ERR_DISPOSED", "%s: the tensor has been disposed", what);
+  return slots_[size_t(slot)];
+}
+
+void Environment::release(int64_t slot) {
+  if (slot < 0 || slot >= int64_t(slots_.size()) || !slots_[size_t(slot)].storage) return;
+  slots_[size_t(slot)] = Tensor{};
+  free_.push_back(int(slot));
+}
+
+Napi::Promise Environment::promise(
+    std::function<void(std::function<void(ErrorPtr, std::function<napi_value(Napi::Env)>)>)> start) {
+  auto deferred = std::make_shared<Napi::Promise::Deferred>(env_);
+  const Napi::Promise promise = deferred->Promise();
+  channel_->promised(env_);
+  auto settle = [channel = channel_, deferred](ErrorPtr error, std::function<napi_value(Napi::Env)> value) {
+    channel->post([channel, deferred, error, value](Napi::Env env) {
+      channel->settled(env);
+      if (error)
+        deferred->Reject(toJavaScript(env, *error).Value());
+      else
+        deferred->Resolve(value ? value(env) : env.Undefined());
+    });
+  };
+  try {
+    start(settle);
+  } catch (const Error& error) {
+    settle(std::make_shared<const Error>(error), nullptr);
+  }
+  return promise;
+}
+
+}  // namespace gv

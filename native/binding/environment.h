@@ -1,0 +1,75 @@
+// State of one JavaScript environment (the main thread or a worker): its slot table, its shared argument buffer and
+// the channel on which the stream's thread hands results back. The engine behind it is one for the process.
+#pragma once
+#include <napi.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/stream.h"
+
+namespace gv {
+
+// The process-wide engine: created on first use and never destroyed, because its threads outlive every environment.
+struct Engine {
+  Allocator allocator;
+  Stream stream;
+  static Engine& get();
+
+ private:
+  Engine();
+};
+
+// Runs closures on an environment's JavaScript thread. Outlives the environment: a result that arrives after a worker
+// was terminated is dropped. Keeps the process alive only while a promise is pending.
+class Channel : public std::enable_shared_from_this<Channel> {
+ public:
+  using Task = std::function<void(Napi::Env)>;
+
+  void open(Napi::Env env);
+  void close();
+  void post(Task task);  // any thread
+  void promised(Napi::Env env);
+  void settled(Napi::Env env);
+
+ private:
+  static void onTask(napi_env env, napi_value, void* context, void* data);
+  std::mutex mutex_;
+  napi_threadsafe_function function_ = nullptr;
+  int promises_ = 0;  // JavaScript thread only
+};
+
+class Environment {
+ public:
+  static constexpr size_t kArgs = 16384;
+
+  explicit Environment(Napi::Env env);
+  ~Environment();
+
+  double* args() const { return args_; }
+  Napi::Float64Array argsArray() const { return array_.Value(); }
+
+  int put(Tensor tensor);
+  const Tensor& at(int64_t slot, const char* what) const;
+  void release(int64_t slot);
+  size_t liveTensors() const { return slots_.size() - free_.size(); }
+
+  // A promise that a closure handed to the stream settles later, on the JavaScript thread.
+  Napi::Promise promise(std::function<void(std::function<void(ErrorPtr, std::function<napi_value(Napi::Env)>)>)> start);
+
+ private:
+  Napi::Env env_;
+  Napi::Reference<Napi::Float64Array> array_;
+  double* args_;
+  std::vector<Tensor> slots_;
+  std::vector<int> free_;
+  std::shared_ptr<Channel> channel_;
+};
+
+Napi::Error toJavaScript(Napi::Env env, const Error& error);
+
+}  // namespace gv

@@ -1,0 +1,40 @@
+// Two-dimensional convolution of NHWC float32 images: the three products of a convolution and its gradients.
+// The argument checks are the caller's; any size is computed right, none is too small (0 images, 1 x 1 pixels).
+//
+//   y[n, oy, ox, o] = bias[o] + sum over ky, kx, i of x[n, oy strideH - padTop + ky dilationH, ox strideW - padLeft
+//                     + kx dilationW, i] w[o, ky, kx, i], where pixels outside the image are zero,
+// and o sees the input channels of its own group. Sums are taken in an order that depends on the shape alone.
+#pragma once
+
+#include <cstdint>
+
+namespace gv::cpu {
+
+/** x [n, h, w, c], y [n, oh, ow, k], weights [k, kh, kw, c / groups]; bottom and right padding follow from oh, ow. */
+struct ConvShape {
+  int64_t n, h, w, c, oh, ow, k, kh, kw;
+  int64_t strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;
+};
+
+/** y = convolution of x; bias is nullable, k long. */
+void convForward(const ConvShape& shape, const float* x, const float* w, const float* bias, float* y);
+
+/** dx = the transposed convolution of dy. Every pixel is written, also those that no tap reaches (zero). */
+void convInputGrad(const ConvShape& shape, const float* dy, const float* w, float* dx);
+
+/** dw [k, kh, kw, c / groups] = the sum over all pixels of dy times the x each tap saw. */
+void convWeightGrad(const ConvShape& shape, const float* x, const float* dy, float* dw);
+
+enum class ConvPass { Forward, InputGrad, WeightGrad };
+
+enum class ConvAlgorithm {
+  Dense,         // each window is one whole row of memory: a plain matrix product
+  ImplicitGemm,  // patches are packed on the fly into the operand of a matrix product; grouped ones too
+  Narrow,        // 1 to 4 result channels: dot products along the window, no lane is wasted
+  Depthwise,     // one channel in, one out: vectors along the channels
+};
+
+/** The one place that chooses how a convolution is computed, by its shape alone. */
+ConvAlgorithm pickConvAlgorithm(ConvPass pass, const ConvShape& shape);
+
+}  // namespace gv::cpu

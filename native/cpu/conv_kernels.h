@@ -1,0 +1,25 @@
+// The convolution algorithms, one file each; conv.cpp chooses among them. Internal to cpu/conv*.cpp.
+#pragma once
+
+#include "cpu/conv.h"
+
+namespace gv::cpu {
+
+/** Forward pass (source x, dest y) or input gradient (source dy, dest dx) as a matrix product over gathered patches. */
+void convGatherGemm(ConvPass pass, const ConvShape& shape, const float* source, const float* w, const float* bias,
+                    float* dest);
+
+/** The same for at most kNarrowColumns result channels, as dot products. One group only. */
+void convNarrow(ConvPass pass, const ConvShape& shape, const float* source, const float* w, const float* bias,
+                float* dest);
+constexpr int64_t kNarrowColumns = 4;
+
+/** The weight gradient as a matrix product over pixels. */
+void convWeightGemm(const ConvShape& shape, const float* x, const float* dy, float* dw);
+
+/** groups == c == k: each channel by itself. */
+void convDepthwiseForward(const ConvShape& shape, const float* x, const float* w, const float* bias, float* y);
+void convDepthwiseInputGrad(const ConvShape& shape, const float* dy, const float* w, float* dx);
+void convDepthwiseWeightGrad(const ConvShape& shape, const float* x, const float* dy, float* dw);
+
+}  // namespace gv::cpu

@@ -1,0 +1,118 @@
+// Elementary functions on f32 vectors, right on the whole real line, at infinities and for NaN (included after simd.h,
+// compiled per target). The polynomials are Highway's (hwy/contrib/math, 1 to 4 ulp); this file adds what lies
+// outside their ranges. Qualify the names (vm::Exp): Highway's own would be found beside them.
+#if defined(GANVAS_CPU_MATH_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef GANVAS_CPU_MATH_INL_H
+#undef GANVAS_CPU_MATH_INL_H
+#else
+#define GANVAS_CPU_MATH_INL_H
+#endif
+
+#include <cmath>
+#include <limits>
+
+#include "cpu/simd-inl.h"
+#include "hwy/contrib/math/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace gv::cpu::HWY_NAMESPACE::vm {
+
+HWY_INLINE V Constant(float c) { return hn::Set(D(), c); }
+
+/** y where x is a number, x where it is NaN. */
+HWY_INLINE V KeepNaN(V x, V y) { return hn::IfThenElse(hn::Eq(x, x), y, x); }
+
+/** e^x, without the NaN test: a NaN may come back as a number. */
+HWY_INLINE V ExpOfNumber(V x) {
+  // e^89 is infinite in f32 already; beyond 104 Highway's exponent arithmetic would wrap.
+  return hn::Exp(D(), hn::Min(x, Constant(89.0f)));
+}
+
+HWY_INLINE V Exp(V x) { return KeepNaN(x, ExpOfNumber(x)); }
+
+HWY_INLINE V Expm1(V x) {
+  const V y = hn::Expm1(D(), hn::Min(x, Constant(89.0f)));
+  // A zero keeps its sign; NaN stays.
+  return hn::IfThenElse(hn::Eq(x, hn::Zero(D())), x, KeepNaN(x, y));
+}
+
+HWY_INLINE V Log(V x) {
+  const V zero = hn::Zero(D());
+  const V inf = Constant(std::numeric_limits<float>::infinity());
+  V y = hn::Log(D(), x);
+  y = hn::IfThenElse(hn::Lt(x, inf), y, x);  // inf and NaN
+  y = hn::IfThenElse(hn::Eq(x, zero), hn::Neg(inf), y);
+  return hn::IfThenElse(hn::Lt(x, zero), Constant(std::numeric_limits<float>::quiet_NaN()), y);
+}
+
+/** log(1 + x) = log(u) + (x - (u - 1)) / u with u = 1 + x rounded (Higham, Accuracy and Stability, 1.14.1). */
+HWY_INLINE V Log1p(V x) {
+  const V one = Constant(1.0f);
+  const V u = hn::Add(one, x);
+  // Below 2^-12 the two-term series is exact to rounding, and keeps the sign of zero.
+  const V series = hn::MulAdd(hn::Mul(x, Constant(-0.5f)), x, x);
+  const V rest = hn::Sub(x, hn::Sub(u, one));
+  const auto finite = hn::And(hn::Gt(u, hn::Zero(D())), hn::Lt(u, Constant(1e30f)));
+  const V y = hn::Add(Log(u), hn::IfThenElseZero(finite, hn::Div(rest, u)));
+  return hn::IfThenElse(hn::Lt(hn::Abs(x), Constant(0x1p-12f)), series, y);
+}
+
+HWY_INLINE V Tanh(V x) {
+  // tanh(10) rounds to 1.
+  const V magnitude = hn::Min(hn::Abs(x), Constant(10.0f));
+  const V y = hn::Expm1(D(), hn::Add(magnitude, magnitude));
+  return KeepNaN(x, hn::CopySign(hn::Div(y, hn::Add(y, Constant(2.0f))), x));
+}
+
+/** 1 / (1 + e^-x), as e^-|x| / (1 + e^-|x|) on the left so that it stays positive down to the subnormals. */
+HWY_INLINE V Sigmoid(V x) {
+  const V one = Constant(1.0f);
+  const V e = ExpOfNumber(hn::Neg(hn::Abs(x)));
+  return KeepNaN(x, hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(D())), e, one), hn::Add(one, e)));
+}
+
+/**
+ * log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x| in [0, 1], where log(1 + e) = 2 atanh(s), s = e / (2 + e) <= 1/3;
+ * the first term left out of atanh's series is below 2e-8.
+ */
+HWY_INLINE V Softplus(V x) {
+  const V e = ExpOfNumber(hn::Neg(hn::Abs(x)));
+  const V s = hn::Div(e, hn::Add(e, Constant(2.0f)));
+  const V q = hn::Mul(s, s);
+  V series = Constant(2.0f / 13);
+  for (int k = 11; k >= 3; k -= 2) series = hn::MulAdd(series, q, Constant(2.0f / float(k)));
+  const V log1pe = hn::MulAdd(hn::Mul(series, q), s, hn::Add(s, s));
+  return KeepNaN(x, hn::Add(hn::Max(x, hn::Zero(D())), log1pe));
+}
+
+/** f on each lane, for the arguments that the vector version cannot reduce. */
+template <class F>
+HWY_NOINLINE V EachLane(V x, V y, V limit, F f) {
+  HWY_ALIGN float in[kLanes], out[kLanes], bound[kLanes];
+  hn::Store(x, D(), in);
+  hn::Store(y, D(), out);
+  hn::Store(limit, D(), bound);
+  for (int i = 0; i < kLanes; i++)
+    if (!(std::fabs(in[i]) <= bound[i])) out[i] = f(in[i]);
+  return hn::Load(D(), out);
+}
+
+// Highway reduces the argument accurately up to 39000.
+HWY_INLINE V Sin(V x) {
+  const V limit = Constant(39000.0f);
+  const V y = hn::IfThenElse(hn::Eq(x, hn::Zero(D())), x, hn::Sin(D(), x));  // a zero keeps its sign
+  if (HWY_LIKELY(hn::AllTrue(D(), hn::Le(hn::Abs(x), limit)))) return y;
+  return EachLane(x, y, limit, [](float v) { return std::sin(v); });
+}
+
+HWY_INLINE V Cos(V x) {
+  const V limit = Constant(39000.0f);
+  const V y = hn::Cos(D(), x);
+  if (HWY_LIKELY(hn::AllTrue(D(), hn::Le(hn::Abs(x), limit)))) return y;
+  return EachLane(x, y, limit, [](float v) { return std::cos(v); });
+}
+
+}  // namespace gv::cpu::HWY_NAMESPACE::vm
+HWY_AFTER_NAMESPACE();
+
+#endif

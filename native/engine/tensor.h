@@ -1,0 +1,41 @@
+// What the engine knows of a tensor: shape, dtype and a reference-counted storage. No gradients, no JavaScript.
+// A storage's memory is taken when the command that writes it runs and returned when the last reference goes, so
+// a tensor that JavaScript disposes right after enqueuing its last use is freed as soon as that use has run.
+#pragma once
+#include <memory>
+
+#include "allocator.h"
+#include "dtype.h"
+#include "shape.h"
+
+namespace gv {
+
+struct Storage {
+  Storage(Allocator& a, size_t n) : allocator(a), bytes(n) {}
+  ~Storage() { allocator.free(data, capacity); }
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void materialise() {
+    if (!data && bytes) data = allocator.allocate(bytes, capacity);
+  }
+
+  Allocator& allocator;
+  const size_t bytes;
+  void* data = nullptr;
+  size_t capacity = 0;
+  // Set when the command that should have written this storage failed; readers fail with the same error.
+  std::shared_ptr<const Error> poison;
+};
+
+struct Tensor {
+  Shape shape;
+  DType dtype = DType::F32;
+  std::shared_ptr<Storage> storage;
+
+  int64_t size() const { return shape.size(); }
+  size_t bytes() const { return size_t(shape.size()) * itemSize(dtype); }
+  template <class T> T* data() const { return static_cast<T*>(storage->data); }
+};
+
+}  // namespace gv

@@ -1,0 +1,57 @@
+// Shape rules of reduce.h.
+#include "reduce.h"
+
+#include <cstring>
+
+namespace gv::ops {
+namespace {
+
+void expectNumbers(const Call& call) {
+  call.expectInputs(1);
+  if (call.in[0].dtype == DType::BF16)
+    fail("ERR_DTYPE", "%s: x must be f32, i32 or u8, got bf16 (cast it to f32)", call.name());
+}
+
+void expectNotEmpty(const Call& call, int axis) {
+  if (call.in[0].shape[axis] == 0)
+    fail("ERR_SHAPE", "%s: axis %d of %s is empty, which has no extreme value", call.name(), axis,
+         call.in[0].shape.str().c_str());
+}
+
+}  // namespace
+
+void inferReduce(Call& call) {
+  expectNumbers(call);
+  const ReduceArgs args(call);
+  const bool sum = !std::strcmp(call.name(), "sum");
+  const Shape& x = call.in[0].shape;
+  Shape y;
+  for (int i = 0; i < x.rank(); i++) {
+    if (args.reduced[i] && !sum) expectNotEmpty(call, i);
+    if (!args.reduced[i])
+      y.push(x[i]);
+    else if (args.keepDims)
+      y.push(1);
+  }
+  const DType t = call.in[0].dtype;
+  call.emit(y, sum && t == DType::U8 ? DType::I32 : t);
+}
+
+void inferArgReduce(Call& call) {
+  expectNumbers(call);
+  const ArgReduceArgs args(call);
+  expectNotEmpty(call, args.axis);
+  const Shape& x = call.in[0].shape;
+  if (x[args.axis] > 0x7FFFFFFF)
+    fail("ERR_SHAPE", "%s: axis %d of %s is too long for an i32 index", call.name(), args.axis, x.str().c_str());
+  Shape y;
+  for (int i = 0; i < x.rank(); i++) {
+    if (i != args.axis)
+      y.push(x[i]);
+    else if (args.keepDims)
+      y.push(1);
+  }
+  call.emit(y, DType::I32);
+}
+
+}  // namespace gv::ops

@@ -1,0 +1,53 @@
+// `--data SPEC`: a known name, a folder with MNIST's IDX files, or any folder of images. The one place that
+// decides which.
+
+import { readdir, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
+import { didYouMean } from '../config/closest.js';
+import { fileError, GanvasError } from '../errors.js';
+import type { Dataset, DatasetOptions } from './dataset.js';
+import { digitsDataset } from './digits.js';
+import { fashionMnist } from './fashion.js';
+import { imageFolder } from './folder.js';
+import { isIdxFolder, readIdxFolder } from './idx.js';
+import { digitClasses, mnist } from './mnist.js';
+
+const named: Record<string, (options: DatasetOptions) => Promise<Dataset>> = {
+  mnist,
+  'fashion-mnist': (options) => fashionMnist(options),
+};
+
+/** What `openDataset` accepts besides a folder. */
+export const datasetNames = Object.keys(named);
+
+/**
+ * Opens a data set by name or folder. A name wins over a folder of the same name; `./mnist` is always the
+ * folder.
+ * @throws GanvasError ERR_DATA for an unknown name (with the nearest known one) or a folder without usable
+ * images, ERR_FILE_IO, ERR_FILE_FORMAT, ERR_ARGUMENT
+ */
+export async function openDataset(spec: string, options: DatasetOptions = {}): Promise<Dataset> {
+  if (Object.hasOwn(named, spec)) return named[spec](options);
+  let names: string[];
+  try {
+    if (!(await stat(spec)).isDirectory()) {
+      throw new GanvasError(
+        'ERR_DATA',
+        `data "${spec}" is a file, expected a folder or one of ${datasetNames.join(', ')}`,
+      );
+    }
+    names = await readdir(spec);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      const hint =
+        didYouMean(spec, datasetNames) || `; known: ${datasetNames.join(', ')}, or a folder of images`;
+      throw new GanvasError('ERR_DATA', `there is no data set or folder "${spec}"${hint}`, { cause: error });
+    }
+    throw fileError(`open the data "${spec}"`, error);
+  }
+  if (!isIdxFolder(names)) return imageFolder(spec, options);
+  const digits = await readIdxFolder(spec);
+  const classCount = 1 + digits.labels.reduce((most, label) => Math.max(most, label), 0);
+  const classes = classCount <= 10 ? digitClasses : Array.from({ length: classCount }, (_, i) => String(i));
+  return digitsDataset(digits, { name: basename(resolve(spec)), classes }, options);
+}

@@ -1,0 +1,88 @@
+// The two-player losses, all from logits D(x) in (-∞, ∞): softplus(x) = log(1 + eˣ) instead of a sigmoid and a logarithm,
+// which would overflow. Pure functions that return a scalar to be minimised; E is the mean over all logits, so patch
+// discriminators work too. Penalties are in gradient-penalty.ts and are added by the caller.
+
+import { GanvasError } from '../errors.js';
+import { maximum, mean, mul, neg, softplus, square, sub } from '../tensor/ops/index.js';
+import type { Tensor } from '../tensor/tensor.js';
+
+/** A pair of objectives. */
+export interface AdversarialLoss<Options = Record<never, never>> {
+  /** What the discriminator minimises, from its logits of real and of generated samples. */
+  discriminator(realLogits: Tensor, fakeLogits: Tensor, options?: Options): Tensor;
+  /** What the generator minimises, from the discriminator's logits of generated samples. */
+  generator(fakeLogits: Tensor, options?: Options): Tensor;
+}
+
+export interface SmoothingOptions {
+  /** One-sided label smoothing s in [0, 1): real samples have the target 1 - s (Salimans et al. 2016, 3.4). Default 0. */
+  smoothing?: number;
+}
+
+/** E[-(1-s) log σ(D(x)) - s log(1-σ(D(x)))] + E[-log(1-σ(D(G(z))))] */
+function classify(realLogits: Tensor, fakeLogits: Tensor, { smoothing = 0 }: SmoothingOptions = {}): Tensor {
+  if (!(smoothing >= 0 && smoothing < 1)) {
+    throw new GanvasError('ERR_ARGUMENT', `label smoothing must be at least 0 and below 1, got ${smoothing}`);
+  }
+  const real = mean(softplus(neg(realLogits)));
+  const fake = mean(softplus(fakeLogits));
+  const loss = real.add(fake);
+  // softplus(-x) + s x is the cross-entropy with the target 1 - s.
+  return smoothing === 0 ? loss : loss.add(mul(mean(realLogits), smoothing));
+}
+
+/**
+ * The minimax game (Goodfellow et al. 2014, eq. 1): D minimises -E[log σ(D(x))] - E[log(1 - σ(D(G(z))))], G minimises
+ * E[log(1 - σ(D(G(z))))]. G's gradient vanishes where D is sure; see nonSaturating.
+ */
+export const minimax: AdversarialLoss<SmoothingOptions> = {
+  discriminator: classify,
+  generator: (fakeLogits) => neg(mean(softplus(fakeLogits))),
+};
+
+/**
+ * The non-saturating game (Goodfellow et al. 2014, section 3): D as in minimax, G minimises -E[log σ(D(G(z)))]. Same
+ * fixed point, strong gradients early on. What DCGAN and most of its successors use.
+ */
+export const nonSaturating: AdversarialLoss<SmoothingOptions> = {
+  discriminator: classify,
+  generator: (fakeLogits) => mean(softplus(neg(fakeLogits))),
+};
+
+export interface LeastSquaresOptions {
+  /** D's target for generated samples. Default 0. */
+  a?: number;
+  /** D's target for real samples. Default 1. */
+  b?: number;
+  /** What G wants D to say of generated samples. Default 1. */
+  c?: number;
+}
+
+/**
+ * LSGAN (Mao et al. 2017, eq. 2): D minimises ½ E[(D(x) - b)²] + ½ E[(D(G(z)) - a)²], G minimises ½ E[(D(G(z)) - c)²].
+ * With b - c = 1 and b - a = 2 this is Pearson's χ² divergence.
+ */
+export const leastSquares: AdversarialLoss<LeastSquaresOptions> = {
+  discriminator: (realLogits, fakeLogits, { a = 0, b = 1 } = {}) =>
+    mul(mean(square(sub(realLogits, b))).add(mean(square(sub(fakeLogits, a)))), 0.5),
+  generator: (fakeLogits, { c = 1 } = {}) => mul(mean(square(sub(fakeLogits, c))), 0.5),
+};
+
+/**
+ * WGAN (Arjovsky et al. 2017, eq. 2): the critic minimises E[D(G(z))] - E[D(x)], the negative of an estimate of the Wasserstein distance,
+ * G minimises -E[D(G(z))]. The critic must be kept Lipschitz: add gradientPenalty, or clip its weights.
+ */
+export const wasserstein: AdversarialLoss = {
+  discriminator: (realLogits, fakeLogits) => sub(mean(fakeLogits), mean(realLogits)),
+  generator: (fakeLogits) => neg(mean(fakeLogits)),
+};
+
+/**
+ * The hinge loss (Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17): D minimises E[max(0, 1 - D(x))] +
+ * E[max(0, 1 + D(G(z)))], G minimises -E[D(G(z))].
+ */
+export const hinge: AdversarialLoss = {
+  discriminator: (realLogits, fakeLogits) =>
+    mean(maximum(neg(realLogits).add(1), 0)).add(mean(maximum(fakeLogits.add(1), 0))),
+  generator: (fakeLogits) => neg(mean(fakeLogits)),
+};

@@ -1,0 +1,88 @@
+// An exponential moving average of a module's parameters and buffers: the weights that GANs are sampled from. Holds
+// tensors only; to run the module with them, see `withAverage`.
+
+import { GanvasError } from '../errors.js';
+import type { AnyModule } from '../nn/module.js';
+import { assertSameState } from '../nn/state.js';
+import { mul } from '../tensor/ops/index.js';
+import { assign, lerp } from '../tensor/ops/optim.js';
+import { keep, scope } from '../tensor/scope.js';
+import type { Tensor } from '../tensor/tensor.js';
+import { assertDecay } from './optimizer.js';
+
+export interface EMAOptions {
+  /** β in [0, 1): how much of the average survives a step. Default 0.999. */
+  decay?: number;
+}
+
+/** a ← β a + (1 - β) w after every step, for each parameter and buffer w of a module (Yazıcı et al. 2019). */
+export class EMA {
+  readonly decay: number;
+  readonly #module: AnyModule;
+  readonly #average: Readonly<Record<string, Tensor>>;
+
+  /** Begins with the present values. Throws ERR_ARGUMENT unless the decay lies in [0, 1). */
+  constructor(module: AnyModule, { decay = 0.999 }: EMAOptions = {}) {
+    assertDecay(decay, 'EMA: decay');
+    this.decay = decay;
+    this.#module = module;
+    this.#average = Object.fromEntries(
+      Object.entries(module.stateDict()).map(([name, t]) => [name, keep(copy(t))]),
+    );
+  }
+
+  /** Moves the average towards the module's present values. */
+  update(): void {
+    const now = this.#module.stateDict();
+    const names = Object.keys(this.#average);
+    lerp(
+      names.map((name) => this.#average[name]),
+      names.map((name) => now[name]),
+      1 - this.decay,
+    );
+  }
+
+  /** The averages by the names of the module's state: the live tensors, not copies. */
+  stateDict(): Record<string, Tensor> {
+    return { ...this.#average };
+  }
+
+  /** Continues from saved averages, all or nothing. Throws ERR_CHECKPOINT unless every name, shape and dtype fits. */
+  loadStateDict(state: Readonly<Record<string, Tensor>>): void {
+    assertSameState(this.#average, state, 'EMA');
+    const names = Object.keys(this.#average);
+    assign(
+      names.map((name) => this.#average[name]),
+      names.map((name) => state[name]),
+    );
+  }
+
+  /** Calls fn with the averages in the module's tensors, and puts the trained values back. fn must be synchronous. */
+  withAverage<T>(fn: () => T): T {
+    const live = this.#module.stateDict();
+    const trained = Object.entries(live).map(([name, t]): [string, Tensor] => [name, keep(copy(t))]);
+    try {
+      this.#module.loadStateDict(this.#average);
+      const result = fn();
+      if (result instanceof Promise) {
+        throw new GanvasError('ERR_ARGUMENT', 'EMA.withAverage: the function must not be async');
+      }
+      return result;
+    } finally {
+      for (const [name, t] of trained) {
+        assign(live[name], t);
+        t.dispose();
+      }
+    }
+  }
+
+  /** Frees the averages. */
+  dispose(): void {
+    for (const t of Object.values(this.#average)) t.dispose();
+  }
+}
+
+function copy(t: Tensor): Tensor {
+  // Times one keeps every bit; plus zero would turn -0 into 0.
+  return scope(() => mul(t, 1));
+}

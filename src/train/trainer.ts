@@ -1,0 +1,229 @@
+// Runs phases over named networks: gradient, clipping, optimiser step, moving average. Keeps the device busy: a step is
+// enqueued, never waited for, and its losses are read two steps later. Knows no files; see run.ts for a whole run.
+
+import { setImmediate } from 'node:timers/promises';
+import { ready } from '../device.js';
+import { GanvasError } from '../errors.js';
+import { clipGradNorm } from '../optim/clip.js';
+import type { EMA } from '../optim/ema.js';
+import type { Optimizer } from '../optim/optimizer.js';
+import type { Schedule } from '../optim/schedules.js';
+import { valueAndGrad } from '../tensor/autograd.js';
+import { concat, reshape } from '../tensor/ops/index.js';
+import { scope } from '../tensor/scope.js';
+import type { Tensor, TypedArray } from '../tensor/tensor.js';
+import type { BatchSource, Networks, Phase, PhaseResult, TrainBatch } from './phase.js';
+
+/** What a step did, known once the device has done it. */
+export interface StepReport {
+  /** Counted from one. */
+  step: number;
+  /** `loss<phase>` of each phase that ran, and the other parts under their own names. */
+  losses: Record<string, number>;
+  /** Over the last steps. */
+  imagesPerSecond: number;
+}
+
+export interface TrainerCallback {
+  /** After step `step` was enqueued; what is read now is of this step. Awaited. */
+  afterStep?(step: number): void | Promise<void>;
+  /** When the losses of a step are known: in order, two steps later or at the end. Awaited. */
+  onReport?(report: StepReport): void | Promise<void>;
+}
+
+type PerNetwork<N extends Networks, T> = { readonly [K in keyof N]?: T };
+
+export interface TrainerOptions<N extends Networks> {
+  networks: N;
+  phases: readonly Phase<N>[];
+  /** One for each network that some phase trains. */
+  optimizers: PerNetwork<N, Optimizer>;
+  data: BatchSource;
+  /** Factors of the learning rate that the optimiser had when the trainer was made. */
+  schedules?: PerNetwork<N, Schedule>;
+  /** Updated after each step that trained their network. */
+  averages?: PerNetwork<N, EMA>;
+  callbacks?: readonly TrainerCallback[];
+}
+
+interface Outstanding {
+  step: number;
+  names: string[];
+  /** For each name, the networks to blame if it is a loss that is not finite. */
+  networks: (string | undefined)[];
+  values: Promise<TypedArray>;
+  images: number;
+}
+
+// One step running, one waiting: enough that the device never idles, little enough that a NaN is seen soon.
+const stepsAhead = 2;
+const speedWindow = 20;
+
+export class Trainer<N extends Networks = Networks> {
+  readonly networks: N;
+  readonly phases: readonly Phase<N>[];
+  readonly optimizers: PerNetwork<N, Optimizer>;
+  readonly averages: PerNetwork<N, EMA>;
+  readonly data: BatchSource;
+  readonly #schedules: [Optimizer, Schedule, number][];
+  readonly #callbacks: readonly TrainerCallback[];
+  readonly #outstanding: Outstanding[] = [];
+  readonly #times: { time: number; images: number }[] = [];
+  #steps = 0;
+
+  /** @throws GanvasError ERR_ARGUMENT when a phase names an unknown network, or one without an optimiser */
+  constructor(options: TrainerOptions<N>) {
+    const { networks, phases, optimizers, data, schedules = {}, averages = {}, callbacks = [] } = options;
+    this.networks = networks;
+    this.phases = phases;
+    this.optimizers = optimizers;
+    this.averages = averages;
+    this.data = data;
+    this.#callbacks = callbacks;
+    for (const phase of phases) checkPhase(phase, networks, optimizers);
+    this.#schedules = Object.entries(schedules as Record<string, Schedule>).map(([name, schedule]) => {
+      const optimizer = optimizers[name];
+      if (!optimizer) {
+        throw new GanvasError('ERR_ARGUMENT', `Trainer: there is a schedule but no optimizer for "${name}"`);
+      }
+      return [optimizer, schedule, optimizer.lr];
+    });
+  }
+
+  /** Steps enqueued so far. A checkpoint sets it: see restoreTraining. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  set steps(value: number) {
+    this.#steps = value;
+  }
+
+  /**
+   * Trains until `steps` steps have been taken in all, or the signal aborts.
+   * @throws GanvasError ERR_NAN when a loss is NaN or infinite, and whatever a loss, the data or a callback throws
+   */
+  async run({ steps, signal }: { steps: number; signal?: AbortSignal }): Promise<void> {
+    this.#times.length = 0;
+    while (this.#steps < steps && !signal?.aborted) await this.step();
+    await this.settle();
+  }
+
+  /** Enqueues one step. Waits only while the device is more than two steps behind. Throws as run(). */
+  async step(): Promise<void> {
+    for (const [optimizer, schedule, base] of this.#schedules) optimizer.lr = base * schedule(this.#steps);
+    await scope(() => this.#enqueue());
+    this.#steps += 1;
+    for (const { afterStep } of this.#callbacks) await afterStep?.(this.#steps);
+    while (this.#outstanding.length > stepsAhead) await this.#report();
+    // A macrotask, so that timers, sockets and signals have their turn however fast the device is.
+    await setImmediate();
+    await ready();
+  }
+
+  /** Waits until every step taken has been done and its losses are known. Throws as run(). */
+  async settle(): Promise<void> {
+    while (this.#outstanding.length > 0) await this.#report();
+  }
+
+  async #enqueue(): Promise<void> {
+    if (this.#times.length === 0) this.#times.push({ time: performance.now(), images: 0 });
+    const scalars: { name: string; networks?: string; value: Tensor }[] = [];
+    let images = 0;
+    const fetch = async () => {
+      const batch = await this.data.next();
+      images += batch.size;
+      return batch;
+    };
+    let batch = await fetch();
+    const trained = new Set<string>();
+    for (const phase of this.phases) {
+      if (this.#steps % (phase.every ?? 1) !== 0) continue;
+      let result: PhaseResult | undefined;
+      for (let i = 0; i < (phase.repeat ?? 1); i++) {
+        if (i > 0) batch = await fetch();
+        result = this.#update(phase, batch);
+      }
+      const { loss, ...parts } = result!;
+      scalars.push({ name: `loss${phase.name}`, networks: phase.train.join(' and '), value: loss });
+      for (const [name, value] of Object.entries(parts)) scalars.push({ name, value });
+      for (const name of phase.train) trained.add(name);
+    }
+    for (const name of trained) this.averages[name]?.update();
+    if (scalars.length === 0) return;
+    const values = concat(scalars.map(({ value }) => reshape(value, [1]))).data();
+    // Reported by the step that reaches it; until then a failure must not count as unhandled.
+    values.catch(() => {});
+    this.#outstanding.push({
+      step: this.#steps + 1,
+      names: scalars.map(({ name }) => name),
+      networks: scalars.map(({ networks }) => networks),
+      values,
+      images,
+    });
+  }
+
+  #update(phase: Phase<N>, batch: TrainBatch): PhaseResult {
+    return scope(() => {
+      const optimizers = phase.train.map((name) => this.optimizers[name]!);
+      const parameters = optimizers.flatMap((optimizer) => optimizer.parameters);
+      const { value, grads } = valueAndGrad(() => phase.loss(batch, this.networks), parameters);
+      const applied = phase.clip === undefined ? grads : clipGradNorm(grads, phase.clip).grads;
+      let position = 0;
+      for (const optimizer of optimizers) {
+        const end = position + optimizer.parameters.length;
+        optimizer.step(applied.slice(position, end));
+        position = end;
+      }
+      return value;
+    });
+  }
+
+  async #report(): Promise<void> {
+    const { step, names, networks, values, images } = this.#outstanding.shift()!;
+    const numbers = await values;
+    const losses: Record<string, number> = {};
+    names.forEach((name, i) => {
+      losses[name] = numbers[i];
+      if (networks[i] === undefined || Number.isFinite(numbers[i])) return;
+      throw new GanvasError(
+        'ERR_NAN',
+        `the loss of the ${networks[i]} (${name}) became ${numbers[i]} at step ${step}; ` +
+          'a lower learning rate or gradient clipping may help',
+      );
+    });
+    const report = { step, losses, imagesPerSecond: this.#speed(images) };
+    for (const { onReport } of this.#callbacks) await onReport?.(report);
+  }
+
+  #speed(images: number): number {
+    const times = this.#times;
+    times.push({ time: performance.now(), images });
+    if (times.length > speedWindow) times.shift();
+    const seconds = (times[times.length - 1].time - times[0].time) / 1000;
+    return times.slice(1).reduce((sum, entry) => sum + entry.images, 0) / Math.max(seconds, 1e-9);
+  }
+}
+
+function checkPhase<N extends Networks>(
+  phase: Phase<N>,
+  networks: N,
+  optimizers: PerNetwork<N, Optimizer>,
+): void {
+  const fail = (problem: string) =>
+    new GanvasError('ERR_ARGUMENT', `Trainer: phase "${phase.name}" ${problem}`);
+  for (const name of phase.train) {
+    if (!Object.hasOwn(networks, name)) {
+      throw fail(`trains "${name}"; the networks are ${Object.keys(networks).join(', ')}`);
+    }
+    if (!optimizers[name]) throw fail(`trains "${name}", which has no optimizer`);
+  }
+  for (const key of ['every', 'repeat'] as const) {
+    const value = phase[key] ?? 1;
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw fail(`has ${key} = ${value}; expected an integer of at least 1`);
+    }
+  }
+  if (phase.clip !== undefined && !(phase.clip > 0))
+    throw fail(`has clip = ${phase.clip}; expected a number above 0`);
+}

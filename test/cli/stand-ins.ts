@@ -1,0 +1,81 @@
+// Stand-ins for what the commands drive: two models without networks, a generator of flat colours, a run that
+// takes as many steps as it is told and stops when asked. The real ones are tested where they live.
+
+import { PassThrough } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import type { CommandContext } from '../../src/cli/io.js';
+import { type ConfigSchema, defineConfig } from '../../src/config/schema.js';
+import { GanvasError } from '../../src/errors.js';
+import type { ModelEntry } from '../../src/models/registry.js';
+import { trainingConfig } from '../../src/train/config.js';
+import type { Generator } from '../../src/train/generator.js';
+import type { TrainRunOptions, TrainSummary } from '../../src/train/run.js';
+
+function model(name: string, summary: string, schema: ConfigSchema): ModelEntry {
+  const build = () => {
+    throw new Error('a stand-in builds nothing');
+  };
+  return { name, summary, schema: trainingConfig.merge(schema) as unknown as ConfigSchema, build };
+}
+
+export const models = {
+  gan: model(
+    'gan',
+    'perceptrons',
+    defineConfig({ hidden: { type: 'integer', default: 256, min: 1, help: 'units' } }),
+  ),
+  dcgan: model(
+    'dcgan',
+    'convolutions',
+    defineConfig({
+      z: { type: 'integer', default: 100, min: 1, max: 4096, help: 'latent size' },
+      norm: { type: 'enum', choices: ['batch', 'none'], default: 'batch', help: 'normalisation' },
+      spectral: { type: 'boolean', default: false, help: 'spectral normalisation' },
+    }),
+  ),
+};
+
+/** Takes `config.steps` steps of 2 ms; `--seed 13` fails as a user's mistake, `--seed 14` as a bug. */
+export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> {
+  const { config = {}, out, resume, model: name, onEvent, signal } = options;
+  const runDirectory = resume ?? out ?? 'runs/dcgan-mnist-001';
+  const steps = Number(config.steps ?? 10);
+  if (config.seed === 13) throw new GanvasError('ERR_NAN', 'the loss of network D is NaN');
+  if (config.seed === 14) throw new TypeError('undefined is not a function');
+  onEvent?.({ type: 'start', runDirectory, model: name, step: 0, steps, parameters: 1 });
+  let step = 0;
+  while (step < steps && !signal?.aborted) {
+    await setTimeout(2);
+    step += 1;
+    onEvent?.({ type: 'step', step, steps, imagesPerSecond: 1234.5, losses: { lossD: 0.5, lossG: 1.25 } });
+  }
+  if (config.seed === 15) await setTimeout(60_000);
+  return { interrupted: step < steps, step, runDirectory, losses: {} };
+}
+
+export async function loadGenerator(runDirectory: string): Promise<Generator> {
+  if (runDirectory.includes('absent'))
+    throw new GanvasError('ERR_FILE_IO', `cannot open the run ${runDirectory}`);
+  return {
+    zSize: 2,
+    height: 4,
+    width: 6,
+    channels: 1,
+    latents: async (n, seed) => Float32Array.from({ length: n * 2 }, (_, i) => (i % 2 === seed % 2 ? 1 : 0)),
+    // The brightness of an image is its first latent number.
+    generate: async (z, n) => Uint8Array.from({ length: n * 24 }, (_, i) => 255 * z[2 * Math.floor(i / 24)]),
+    dispose: () => {},
+  };
+}
+
+/** A stream that keeps what is written to it. */
+export function recorder(isTTY = false): NodeJS.WriteStream & { text(): string } {
+  const chunks: string[] = [];
+  const stream = new PassThrough();
+  stream.on('data', (chunk) => chunks.push(String(chunk)));
+  return Object.assign(stream, { isTTY, columns: 120, text: () => chunks.join('') }) as never;
+}
+
+export function context(overrides: Partial<CommandContext> = {}) {
+  return { out: recorder(), err: recorder(), models, trainRun, loadGenerator, ...overrides };
+}

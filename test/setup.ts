@@ -1,0 +1,17 @@
+// Runs before each test file: an unhandled rejection fails the test during which it happens, by name, and not only the
+// run as a whole.
+
+import { afterEach, beforeEach } from 'vitest';
+
+const rejections: unknown[] = [];
+process.on('unhandledRejection', (reason) => rejections.push(reason));
+
+beforeEach(() => {
+  rejections.length = 0;
+});
+
+afterEach(async () => {
+  await new Promise((resolve) => setImmediate(resolve)); // rejections are reported after the microtasks have run
+  const [first] = rejections.splice(0);
+  if (first !== undefined) throw new Error('a promise was rejected and nobody handled it', { cause: first });
+});
