@@ -91,15 +91,20 @@ Napi::Value FromData(const Info& info, Environment& e) {
   const auto dtype = DType(integerArg(info, 0, 0, kDTypes - 1, "dtype"));
   const Shape shape = shapeArg(e, integerArg(info, 1, 0, kMaxRank, "rank"), "tensor");
   if (info.Length() < 3 || !info[2].IsTypedArray()) fail("ERR_ARGUMENT", "tensor: the data must be a typed array");
-  const auto array = info[2].As<Napi::TypedArray>();
+  // Not through Napi::ArrayBuffer, which refuses an array over shared memory.
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(info.Env(), info[2], &type, &length, &data, nullptr, nullptr) != napi_ok)
+    fail("ERR_ARGUMENT", "tensor: the data cannot be read");
+  const size_t bytes = length * info[2].As<Napi::TypedArray>().ElementSize();
   Tensor t{shape, dtype, nullptr};
-  if (array.ByteLength() != t.bytes())
+  if (bytes != t.bytes())
     fail("ERR_SHAPE", "tensor: shape %s holds %lld values of %s, got %zu bytes of data", shape.str().c_str(),
-         (long long)t.size(), name(dtype), array.ByteLength());
+         (long long)t.size(), name(dtype), bytes);
   t.storage = std::make_shared<Storage>(Engine::get().allocator, t.bytes());
   t.storage->materialise();
-  if (t.bytes())
-    std::memcpy(t.storage->data, static_cast<char*>(array.ArrayBuffer().Data()) + array.ByteOffset(), t.bytes());
+  if (bytes) std::memcpy(t.storage->data, data, bytes);
   return Napi::Number::New(info.Env(), e.put(std::move(t)));
 }
 

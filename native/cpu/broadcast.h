@@ -5,6 +5,7 @@
 #pragma once
 #include <algorithm>
 #include <cstring>
+#include <type_traits>
 
 #include "engine/tensor.h"
 #include "ops/unary.h"
@@ -113,6 +114,8 @@ class Operand {
         if (view.stride[last] == 0) {
           const T value = cast(from[0]);
           for (int64_t i = 0; i < run; i++) to[i] = value;
+        } else if constexpr (std::is_same_v<S, T>) {
+          std::memcpy(to, from, size_t(run) * sizeof(T));
         } else {
           for (int64_t i = 0; i < run; i++) to[i] = cast(from[i]);
         }

@@ -3,6 +3,7 @@
 // summed in one order; a small dw is split over pixels as well, into partial sums added up in order afterwards.
 // Of each block of pixels the gradients are packed whole (they stay in L2), the patches panel by panel (in L1).
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "cpu/conv_kernels.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr int64_t kWeightRows = 512;     // output channels of a task
 constexpr int64_t kWeightColumns = 512;  // and its columns
 constexpr int64_t kWeightDepth = 256;    // pixels packed at once
+constexpr int kMaxWeightFetch = 1024;
 static_assert(kWeightDepth <= kMaxPatchRows, "PatchRows holds a block of pixels");
 
 struct WeightCall {
@@ -68,11 +70,17 @@ static void PackPixelPanel(const GatherPlan& plan, const PatchSet& set, const Pa
     } else if (pieces.size() == 1 && columns == kNR) {
       std::memcpy(out, pixels.window[p] + pieces[0].offset, kNR * sizeof(float));
     } else {
-      // Ascending pieces overwrite what the one before wrote too much; the last one stays within the panel's width.
-      for (const PatchPiece& piece : pieces) CopyLoose(pixels.window[p] + piece.offset, piece.length, line + piece.k);
-      CopyLoose(line, columns, out);
+      // What a piece writes too much, the next piece or pixel overwrites.
+      for (const PatchPiece& piece : pieces) CopyLoose(pixels.window[p] + piece.offset, piece.length, out + piece.k);
     }
   }
+}
+
+/** The first line of each pixel's patch at the given columns. */
+static int FetchPixels(const PatchRows& pixels, int64_t count, const std::vector<PatchPiece>& pieces,
+                        const float** lines) {
+  for (int64_t p = 0; p < count; p++) lines[p] = pixels.window[p] + pieces[0].offset;
+  return static_cast<int>(count);
 }
 
 void ConvWeightBlock(const WeightCall& call, const WeightTask& task) {
@@ -83,12 +91,13 @@ void ConvWeightBlock(const WeightCall& call, const WeightTask& task) {
   for (int64_t r = 0; r < task.rows; r++) {
     std::fill(sums + r * call.rowLength + task.column0, sums + r * call.rowLength + task.column1, 0.0f);
   }
-  float* const packedA = scratch(kScratchPackA, task.rows * kWeightDepth);
-  float* const packedB = scratch(kScratchPackB, PanelStrideB(kWeightDepth));
+  float* const packedA = scratch(kScratchPackA, task.rows * kWeightDepth + kSlackA);
+  float* const packedB = scratch(kScratchPackB, PanelStrideB(kWeightDepth) + kLanes);
   float* const line = scratch(kScratchConvChunk, 2 * kNR);
   std::vector<std::vector<PatchPiece>> pieces((task.column1 - task.column0 + kNR - 1) / kNR);
-  PatchRows pixels;
-  const float* fetch[kWeightDepth];
+  PatchRows buffers[2];
+  PatchRows *pixels = &buffers[0], *next = &buffers[1];
+  const float* fetch[kMaxWeightFetch];
   for (const AxisRun& y : py.runs) {
     if (call.trimmed && (task.tapY < y.tap0 || task.tapY >= y.tap0 + y.taps)) continue;
     for (const AxisRun& x : px.runs) {
@@ -104,21 +113,30 @@ void ConvWeightBlock(const WeightCall& call, const WeightTask& task) {
       float* rows[kWeightRows];
       for (int64_t r = 0; r < task.rows; r++) rows[r] = sums + r * call.rowLength + column0;
       const int64_t total = plan.n * set.perImage(), stop = total * (task.chunk + 1) / call.chunks;
-      for (int64_t pixel = total * task.chunk / call.chunks; pixel < stop; pixel += kWeightDepth) {
-        const int64_t count = std::min(kWeightDepth, stop - pixel);
-        findPatchRows(plan, set, call.x, pixel, count, pixels);
-        PackGradients(call.dy + task.row0, pixels, count, task.rows, packedA);
+      int64_t pixel = total * task.chunk / call.chunks, count = std::min(kWeightDepth, stop - pixel);
+      if (count > 0) findPatchRows(plan, set, call.x, pixel, count, *pixels);
+      while (count > 0) {
+        const int64_t nextCount = std::min(kWeightDepth, stop - pixel - count);
+        if (nextCount > 0) findPatchRows(plan, set, call.x, pixel + count, nextCount, *next);
+        PackGradients(call.dy + task.row0, *pixels, count, task.rows, packedA);
         for (int64_t c = column0, i = 0; c < column1; c += kNR, i++) {
           const int width = static_cast<int>(std::min<int64_t>(kNR, column1 - c));
-          PackPixelPanel(plan, set, pixels, count, pieces[i], width, packedB, line);
-          int lines = 0;
-          if (c + kNR < column1) {
-            const PatchPiece& next = pieces[i + 1][0];
-            for (int64_t p = 0; p < count; p++) fetch[lines++] = pixels.window[p] + next.offset;
+          PackPixelPanel(plan, set, *pixels, count, pieces[i], width, packedB, line);
+          // Fetched meanwhile: the patches of the next columns, and a share of the next pixels' gradients.
+          const bool last = c + kNR >= column1;
+          int lines = FetchPixels(last ? *next : *pixels, last ? nextCount : count, pieces[last ? 0 : i + 1], fetch);
+          const int64_t panels = (column1 - column0 + kNR - 1) / kNR;
+          for (int64_t p = nextCount * i / panels; p < nextCount * (i + 1) / panels; p++) {
+            for (int64_t r = 0; r < task.rows && lines < kMaxWeightFetch; r += 2 * kBlockK) {
+              fetch[lines++] = call.dy + next->dest[p] + task.row0 + r;
+            }
           }
           MultiplyColumnPanel<kColumnsA>(packedA, task.rows, packedB, width, count, rows, c - column0, 1.0f, nullptr,
                                          {fetch, lines});
         }
+        pixel += count;
+        count = nextCount;
+        std::swap(pixels, next);
       }
     }
   }

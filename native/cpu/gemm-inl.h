@@ -271,10 +271,13 @@ HWY_INLINE void PackRowA(const float* HWY_RESTRICT source, int64_t k, int panelR
   }
 }
 
-/** One column of a kColumnsA panel: `rows` <= kMR neighbours. */
+/** Floats that PackColumnA may write behind a panel: the buffer must be that much longer. */
+constexpr int kSlackA = kLanes;
+
+/** One column of a kColumnsA panel: `rows` <= kMR neighbours. Columns are packed in ascending order, see kSlackA. */
 HWY_INLINE void PackColumnA(const float* from, int rows, float* HWY_RESTRICT to) {
   if constexpr (kMR <= kLanes) {
-    StoreFirst(LoadFirst(from, rows), to, rows);
+    hn::StoreU(LoadFirst(from, rows), D(), to);  // a whole vector is faster than a masked one
   } else {
     for (int i = 0; i < rows; i++) to[i] = from[i];
   }

@@ -81,7 +81,7 @@ static FetchList FetchRows(const float* first, int64_t ld, int64_t rows, int64_t
 void GemmRows(const GemmArgs& g, const Block& block, const float* packedB) {
   const int64_t depth = blockDepth(g.k), columns = block.n1 - block.n0;
   const int panelRows = PanelRows(block.m1 - block.m0);
-  float* const packedA = scratch(kScratchPackA, PanelStrideA<kRowsA>(panelRows, depth));
+  float* const packedA = scratch(kScratchPackA, PanelStrideA<kRowsA>(panelRows, depth) + kSlackA);
   const float* lines[kMaxFetch];
   for (int64_t k0 = 0; k0 < g.k; k0 += depth) {
     const int64_t k = std::min(depth, g.k - k0);
@@ -111,7 +111,7 @@ void GemmColumns(const GemmArgs& g, int64_t n0, int64_t n1) {
   const int panelRows = PanelRows(g.m);
   float* cRows[kFewRows];
   for (int64_t i = 0; i < g.m; i++) cRows[i] = g.c + i * g.ldc;
-  float* const packedA = scratch(kScratchPackA, g.m * depth);
+  float* const packedA = scratch(kScratchPackA, g.m * depth + kSlackA);
   float* const packedB = scratch(kScratchPackB, PanelStrideB(depth));
   const float* lines[kMaxFetch];
   for (int64_t k0 = 0; k0 < g.k; k0 += depth) {
@@ -216,6 +216,7 @@ namespace {
 // Below this many multiply-adds (about 10 us of one core) waking the other threads costs more than they bring.
 constexpr int64_t kSerialWork = 1 << 18;
 constexpr int64_t kMaxSharedB = int64_t{1} << 23;  // floats of B packed at a time
+constexpr int64_t kTaskRows = 512;
 constexpr int64_t kTaskColumns = 512;              // columns of a task; their panels of one depth block stay in L2
 
 int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -275,8 +276,8 @@ void manyRows(const GemmArgs& g) {
   const int64_t step = HWY_DYNAMIC_DISPATCH(GemmColumnStep)();
   const int64_t panelFloats = HWY_DYNAMIC_DISPATCH(GemmPackedFloats)(g.k, step);
   const int64_t slab = std::max(step, kMaxSharedB / g.k / step * step);
-  // A multiple of the number of threads, so that they finish together.
-  const int64_t rowBlocks = divideUp(divideUp(g.m, kFewRows), threadCount()) * threadCount();
+  // Long tasks, as each streams all of B through its L2; a multiple of the threads, so that they finish together.
+  const int64_t rowBlocks = divideUp(divideUp(g.m, kTaskRows), threadCount()) * threadCount();
   const int64_t rows = std::max<int64_t>(divideUp(g.m, rowBlocks), 24);
   for (int64_t n0 = 0; n0 < g.n; n0 += slab) {
     const int64_t n1 = std::min(g.n, n0 + slab), panels = divideUp(n1 - n0, step);

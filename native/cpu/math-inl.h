@@ -79,8 +79,11 @@ HWY_INLINE V Softplus(V x) {
   const V e = ExpOfNumber(hn::Neg(hn::Abs(x)));
   const V s = hn::Div(e, hn::Add(e, Constant(2.0f)));
   const V q = hn::Mul(s, s);
-  V series = Constant(2.0f / 13);
-  for (int k = 11; k >= 3; k -= 2) series = hn::MulAdd(series, q, Constant(2.0f / float(k)));
+  V series = hn::MulAdd(Constant(2.0f / 13), q, Constant(2.0f / 11));
+  series = hn::MulAdd(series, q, Constant(2.0f / 9));
+  series = hn::MulAdd(series, q, Constant(2.0f / 7));
+  series = hn::MulAdd(series, q, Constant(2.0f / 5));
+  series = hn::MulAdd(series, q, Constant(2.0f / 3));
   const V log1pe = hn::MulAdd(hn::Mul(series, q), s, hn::Add(s, s));
   return KeepNaN(x, hn::Add(hn::Max(x, hn::Zero(D())), log1pe));
 }

@@ -141,6 +141,26 @@ typename F::Part FoldRow(const typename F::Value* x, int64_t n) {
   return result;
 }
 
+/** y[i] = the fold of row i of n >= 1 elements. Short rows go side by side, as one would wait for each addition. */
+template <class F>
+void FoldEachRow(const typename F::Value* x, int64_t rows, int64_t n, typename F::Block* y) {
+  using B = typename F::Block;
+  constexpr int64_t kTogether = 64;
+  if (n >= 16) {
+    for (int64_t i = 0; i < rows; i++) y[i] = B(FoldRow<F>(x + i * n, n));
+    return;
+  }
+  for (int64_t first = 0; first < rows; first += kTogether) {
+    const int64_t count = std::min(kTogether, rows - first);
+    const typename F::Value* const base = x + first * n;
+    B result[kTogether];
+    for (int64_t i = 0; i < count; i++) result[i] = B(base[i * n]);
+    for (int64_t j = 1; j < n; j++)
+      for (int64_t i = 0; i < count; i++) result[i] = combine<F>(result[i], B(base[i * n + j]));
+    std::copy(result, result + count, y + first);
+  }
+}
+
 }  // namespace gv::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -30,7 +30,7 @@ FoldKernels KernelsOf() {
     *static_cast<P*>(part) = FoldRow<F>(static_cast<const T*>(x), n);
   };
   k.eachRow = [](const void* x, int64_t rows, int64_t n, void* y) {
-    for (int64_t i = 0; i < rows; i++) static_cast<Y*>(y)[i] = Y(FoldRow<F>(static_cast<const T*>(x) + i * n, n));
+    FoldEachRow<F>(static_cast<const T*>(x), rows, n, static_cast<Y*>(y));
   };
   k.combine = [](void* into, const void* part, int64_t n) {
     for (int64_t i = 0; i < n; i++)

@@ -31,14 +31,19 @@ export class EMA {
     );
   }
 
-  /** Moves the average towards the module's present values. */
-  update(): void {
+  /**
+   * Moves the average towards the module's present values.
+   * @param step the step just taken, from 1, to forget the start faster: β = min(decay, (1 + step) / (10 + step)), as
+   *   TensorFlow's ExponentialMovingAverage does with num_updates. Default: β = decay.
+   */
+  update(step = Number.POSITIVE_INFINITY): void {
     const now = this.#module.stateDict();
     const names = Object.keys(this.#average);
+    const decay = Math.min(this.decay, step === Number.POSITIVE_INFINITY ? 1 : (1 + step) / (10 + step));
     lerp(
       names.map((name) => this.#average[name]),
       names.map((name) => now[name]),
-      1 - this.decay,
+      1 - decay,
     );
   }
 

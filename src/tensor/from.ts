@@ -2,7 +2,14 @@
 
 import { GanvasError } from '../errors.js';
 import { upload } from './define.js';
-import { assertDType, type DType, type NestedArray, type Shape, type Tensor, type TypedArray } from './tensor.js';
+import {
+  assertDType,
+  type DType,
+  type NestedArray,
+  type Shape,
+  type Tensor,
+  type TypedArray,
+} from './tensor.js';
 
 /** What tensor() takes: a number, (nested) arrays of numbers, or a typed array. */
 export type Values = number | NestedArray | TypedArray | Float64Array | Uint8ClampedArray;

@@ -32,7 +32,7 @@ export async function generatePixels(
 ): Promise<Uint8Array> {
   const zSize = z.length / count;
   const training = network.training;
-  const parts: Uint8Array[] = [];
+  const batches: Uint8Array[] = [];
   for (let start = 0; start < count; start += imagesAtOnce) {
     const n = Math.min(imagesAtOnce, count - start);
     const run = () =>
@@ -46,10 +46,10 @@ export async function generatePixels(
     } finally {
       network.train(training);
     }
-    parts.push((await pixels.data()) as Uint8Array);
+    batches.push((await pixels.data()) as Uint8Array);
     pixels.dispose();
   }
-  return Buffer.concat(parts);
+  return Uint8Array.from(Buffer.concat(batches));
 }
 
 /** `n` latents from N(0, I), one after the other; same seed, same latents. */

@@ -59,6 +59,20 @@ interface Outstanding {
 const stepsAhead = 2;
 const speedWindow = 20;
 
+/**
+ * Carries out phases over networks, step by step.
+ *
+ *     const trainer = new Trainer({
+ *       networks: { generator, discriminator },
+ *       optimizers: { generator: new optim.Adam(generator), discriminator: new optim.Adam(discriminator) },
+ *       phases: [
+ *         { name: 'D', train: ['discriminator'], loss: ({ images }) => ({ loss: ... }) },
+ *         { name: 'G', train: ['generator'], loss: ({ size }) => ({ loss: ... }) },
+ *       ],
+ *       data: new LoaderBatches(new BatchLoader(dataset, { batch: 64 })),
+ *     });
+ *     await trainer.run({ steps: 1000 });
+ */
 export class Trainer<N extends Networks = Networks> {
   readonly networks: N;
   readonly phases: readonly Phase<N>[];
@@ -149,7 +163,7 @@ export class Trainer<N extends Networks = Networks> {
       for (const [name, value] of Object.entries(parts)) scalars.push({ name, value });
       for (const name of phase.train) trained.add(name);
     }
-    for (const name of trained) this.averages[name]?.update();
+    for (const name of trained) this.averages[name]?.update(this.#steps + 1);
     if (scalars.length === 0) return;
     const values = concat(scalars.map(({ value }) => reshape(value, [1]))).data();
     // Reported by the step that reaches it; until then a failure must not count as unhandled.

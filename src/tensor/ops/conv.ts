@@ -61,7 +61,8 @@ const convInputGradOp = defineOp<InputGradAttrs>({
 
 const convWeightGradOp = defineOp<WeightGradAttrs>({
   name: 'convWeightGrad',
-  run: (inputs, attrs) => native('convWeightGrad', inputs, [...geometry(attrs), attrs.kernelH, attrs.kernelW]),
+  run: (inputs, attrs) =>
+    native('convWeightGrad', inputs, [...geometry(attrs), attrs.kernelH, attrs.kernelW]),
   vjp: ({ inputs: [x, dy], attrs, needs }, g) => [
     needs[0] ? convInputGrad(dy, g, { ...attrs, height: x.shape[1], width: x.shape[2] }) : undefined,
     needs[1] ? convolve(x, g, attrs) : undefined,
@@ -88,7 +89,10 @@ export function convWeightGrad(x: Tensor, dy: Tensor, attrs: WeightGradAttrs): T
   return apply(convWeightGradOp, [x, dy], attrs);
 }
 
-export type Padding = number | readonly [number, number] | readonly [readonly [number, number], readonly [number, number]];
+export type Padding =
+  | number
+  | readonly [number, number]
+  | readonly [readonly [number, number], readonly [number, number]];
 
 export interface Conv2dOptions {
   /** Step of the window; one number or [height, width]. Default 1. */
@@ -111,7 +115,10 @@ export interface ConvTranspose2dOptions extends Omit<Conv2dOptions, 'padding'> {
 function pair(op: string, name: string, value: number | readonly [number, number]): [number, number] {
   const [a, b] = typeof value === 'number' ? [value, value] : value;
   if (!Number.isSafeInteger(a) || !Number.isSafeInteger(b)) {
-    throw new GanvasError('ERR_ARGUMENT', `${op}: ${name} must be a whole number or a pair of them, got ${String(value)}`);
+    throw new GanvasError(
+      'ERR_ARGUMENT',
+      `${op}: ${name} must be a whole number or a pair of them, got ${String(value)}`,
+    );
   }
   return [a, b];
 }
@@ -132,7 +139,10 @@ function resolve(op: string, w: Tensor, options: Conv2dOptions): ConvGeometry {
   let [padTop, padBottom, padLeft, padRight] = [0, 0, 0, 0];
   if (padding === 'same') {
     if (strideH !== 1 || strideW !== 1) {
-      throw new GanvasError('ERR_ARGUMENT', `${op}: padding 'same' needs stride 1, got [${strideH}, ${strideW}]`);
+      throw new GanvasError(
+        'ERR_ARGUMENT',
+        `${op}: padding 'same' needs stride 1, got [${strideH}, ${strideW}]`,
+      );
     }
     const totalH = dilationH * (w.shape[1] - 1);
     const totalW = dilationW * (w.shape[2] - 1);
@@ -170,18 +180,32 @@ export function convTranspose2d(x: Tensor, w: Tensor, options: ConvTranspose2dOp
   const op = 'convTranspose2d';
   const g = resolve(op, w, options);
   const [extraH, extraW] = pair(op, 'outputPadding', options.outputPadding ?? 0);
-  if (extraH < 0 || extraW < 0 || extraH >= Math.max(g.strideH, g.dilationH) || extraW >= Math.max(g.strideW, g.dilationW)) {
-    throw new GanvasError('ERR_ARGUMENT', `${op}: outputPadding must be below the stride or the dilation, got [${extraH}, ${extraW}]`);
+  if (
+    extraH < 0 ||
+    extraW < 0 ||
+    extraH >= Math.max(g.strideH, g.dilationH) ||
+    extraW >= Math.max(g.strideW, g.dilationW)
+  ) {
+    throw new GanvasError(
+      'ERR_ARGUMENT',
+      `${op}: outputPadding must be below the stride or the dilation, got [${extraH}, ${extraW}]`,
+    );
   }
   if (x.rank !== 4 || w.rank !== 4) {
-    throw new GanvasError('ERR_SHAPE', `${op}: x must be [N, H, W, C] and w [C, kH, kW, outC], got [${x.shape}] and [${w.shape}]`);
+    throw new GanvasError(
+      'ERR_SHAPE',
+      `${op}: x must be [N, H, W, C] and w [C, kH, kW, outC], got [${x.shape}] and [${w.shape}]`,
+    );
   }
   const size = (i: number, s: number, pad: number, d: number, k: number, extra: number) =>
     (i - 1) * s - pad + d * (k - 1) + extra + 1;
   const height = size(x.shape[1], g.strideH, g.padTop + g.padBottom, g.dilationH, w.shape[1], extraH);
   const width = size(x.shape[2], g.strideW, g.padLeft + g.padRight, g.dilationW, w.shape[2], extraW);
   if (height < 0 || width < 0) {
-    throw new GanvasError('ERR_SHAPE', `${op}: the padding leaves no pixels of x [${x.shape}] with w [${w.shape}]`);
+    throw new GanvasError(
+      'ERR_SHAPE',
+      `${op}: the padding leaves no pixels of x [${x.shape}] with w [${w.shape}]`,
+    );
   }
   return convInputGrad(x, w, { ...g, height, width });
 }
@@ -202,7 +226,8 @@ interface ConvCase {
 const small = (x: number[], w: number[]): boolean => [x, w].every((s) => s.reduce((n, d) => n * d, 1) <= 600);
 
 function outputShape(x: number[], w: number[], g: ConvGeometry): number[] {
-  const out = (n: number, pad: number, k: number, d: number, s: number) => Math.floor((n + pad - d * (k - 1) - 1) / s) + 1;
+  const out = (n: number, pad: number, k: number, d: number, s: number) =>
+    Math.floor((n + pad - d * (k - 1) - 1) / s) + 1;
   return [
     x[0],
     out(x[1], g.padTop + g.padBottom, w[1], g.dilationH, g.strideH),
@@ -253,4 +278,3 @@ const cases: ConvCase[] = [
   { x: [1, 10, 10, 64], w: [64, 3, 3, 2], g: padded(1, { groups: 32 }) },
   { x: [1, 9, 10, 24], w: [24, 3, 3, 1], g: padded(1, { groups: 24 }) },
 ];
-

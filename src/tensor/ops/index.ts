@@ -2,7 +2,6 @@
 // data get in.
 
 export * from '../from.js';
-export { tensor, type Values } from '../from.js';
 export * from './bias.js';
 export * from './binary.js';
 export * from './compare.js';

@@ -39,6 +39,7 @@ export const calls = {
   biasActGrad: { inputs: [x, x], attrs: [2, 0.1] },
   softmaxGrad: { inputs: [x, x], attrs: [2] },
   where: { inputs: [x, c, [4, 1]], attrs: [] },
+  fill: { inputs: [], attrs: [0, 1.5, 2, 3, 5] },
   uniform: { inputs: [], attrs: [1, 2, 3, 4, 0, 1, 1, 20] },
   normal: { inputs: [], attrs: [1, 2, 3, 4, 0, 1, 2, 3, 5] },
   arange: { inputs: [], attrs: [0, 10, 1, 0] },
