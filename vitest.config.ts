@@ -13,6 +13,6 @@ export default defineConfig({
     teardownTimeout: 10_000,
     setupFiles: ['test/setup.ts'],
     dangerouslyIgnoreUnhandledErrors: false,
-    reporters: process.env.CI ? ['verbose'] : ['default'],
+    reporters: ['default', './test/closing-line.ts'],
   },
 });

@@ -61,26 +61,29 @@ function bias(channels) {
   return { variables: [b], apply: (x) => tf.add(x, b) };
 }
 
+// k4 s2 p1 is the full transposed convolution without its border; an odd size keeps one pixel more at the end.
 function convTranspose(inC, outC, k, stride, size) {
   const w = variable([k, k, outC, inC]);
-  return {
-    variables: [w],
-    apply: (x) =>
-      tf.conv2dTranspose(x, w, [x.shape[0], size, size, outC], stride, stride === 1 ? 'valid' : 'same'),
+  const transposed = (x, out, padding) =>
+    tf.conv2dTranspose(x, w, [x.shape[0], out, out, outC], stride, padding);
+  const apply = (x) => {
+    if (stride === 1) return transposed(x, size, 'valid');
+    if (size === 2 * x.shape[1]) return transposed(x, size, 'same');
+    return tf.slice(transposed(x, 2 * x.shape[1] + 2, 'valid'), [0, 1, 1, 0], [-1, size, size, -1]);
   };
+  return { variables: [w], apply };
 }
 
 function dcgan(size, channels, width) {
-  let start = size;
-  let stages = 0;
-  for (; start % 2 === 0 && start >= 8; stages++) start /= 2;
+  const sizes = [size, Math.floor(size / 2)];
+  while (Math.floor(sizes.at(-1) / 2) >= 3) sizes.push(Math.floor(sizes.at(-1) / 2));
+  const stages = sizes.length - 1;
+  const start = sizes[stages];
   const top = width * 2 ** (stages - 1);
   const g = [convTranspose(latent, top, start, 1, start), batchNorm(top), activation(tf.relu)];
-  let at = start;
   for (let i = 0; i < stages - 1; i++) {
-    at *= 2;
     const c = top / 2 ** (i + 1);
-    g.push(convTranspose(c * 2, c, 4, 2, at), batchNorm(c), activation(tf.relu));
+    g.push(convTranspose(c * 2, c, 4, 2, sizes[stages - 1 - i]), batchNorm(c), activation(tf.relu));
   }
   g.push(convTranspose(width, channels, 4, 2, size), bias(channels), activation(tf.tanh));
   const d = [conv(channels, width, 4, 2, 1), bias(width), activation(lrelu)];

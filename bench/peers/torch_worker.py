@@ -33,16 +33,16 @@ def perceptron(sizes, batch_norm):
 
 
 def dcgan(size, channels, width, latent):
-    # Halve while the size stays even and at least 4: 64 -> 4 in four stages, 28 -> 7 in two.
-    stages, start = 0, size
-    while start % 2 == 0 and start >= 8:
-        start //= 2
-        stages += 1
+    # Halved, rounding down, while 3 pixels are left: 64 -> 32, 16, 8, 4 and 28 -> 14, 7, 3.
+    sizes = [size, size // 2]
+    while sizes[-1] // 2 >= 3:
+        sizes.append(sizes[-1] // 2)
+    stages, start = len(sizes) - 1, sizes[-1]
     top = width * 2 ** (stages - 1)
     g = [nn.ConvTranspose2d(latent, top, start, 1, 0, bias=False), nn.BatchNorm2d(top), nn.ReLU(True)]
     for i in range(stages - 1):
-        a = top >> i
-        g += [nn.ConvTranspose2d(a, a // 2, 4, 2, 1, bias=False), nn.BatchNorm2d(a // 2), nn.ReLU(True)]
+        a, odd = top >> i, sizes[stages - 1 - i] % 2
+        g += [nn.ConvTranspose2d(a, a // 2, 4, 2, 1, odd, bias=False), nn.BatchNorm2d(a // 2), nn.ReLU(True)]
     g += [nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh()]
     d = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
     for i in range(stages - 1):

@@ -20,14 +20,13 @@
 namespace gv::cpu {
 namespace {
 
-/** Some destination rows of one run; a window is `stretches` stretches of `length`, contiguous in source and weights. */
-struct NarrowTask {
+/** One run along both axes with its weights. */
+struct NarrowRun {
   const AxisPhase *phaseY, *phaseX;
   const AxisRun *y, *x;
-  const float* weights;   // [column][taps of the phase][depth], from the run's first tap
-  int64_t weightStride;   // from one column to the next
-  int64_t weightLine;     // from one tap row to the next
-  int64_t line0, lines;   // (image, y) pairs of the run
+  const float* weights;  // [column][taps of the phase][depth], from the run's first tap
+  int64_t weightStride;  // from one column to the next
+  int64_t weightLine;    // from one tap row to the next
 };
 
 struct NarrowCall {
@@ -43,12 +42,12 @@ struct NarrowCall {
 HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 
-/** Rows of pixels a kernel carries: enough sums to hide the latency, few enough for sixteen registers. */
-constexpr int NarrowRows(int columns) { return columns <= 2 ? 8 : 4; }
+/** Pixels a kernel carries: enough sums to hide the latency, few enough for the registers. */
+constexpr int NarrowRows(int columns) { return columns <= 2 || (columns == 3 && HWY_TARGET == HWY_AVX3) ? 8 : 4; }
 
 /** result[column][row] for neighbouring pixels whose windows lie `pixelStride` floats apart. */
 template <int N>
-HWY_INLINE void NarrowDots(const NarrowTask& task, const float* window, int64_t pixelStride, int64_t lineStride,
+HWY_INLINE void NarrowDots(const NarrowRun& run, const float* window, int64_t pixelStride, int64_t lineStride,
                            int64_t tapStride, int64_t taps, int64_t length, int rows, float (*result)[8]) {
   constexpr int MR = NarrowRows(N);
   const D d;
@@ -56,8 +55,8 @@ HWY_INLINE void NarrowDots(const NarrowTask& task, const float* window, int64_t 
   for (int c = 0; c < N; c++) {
     for (int r = 0; r < MR; r++) sum[c][r] = hn::Zero(d);
   }
-  for (int64_t ty = 0; ty < task.y->taps; ty++) {
-    const float* weights = task.weights + ty * task.weightLine;
+  for (int64_t ty = 0; ty < run.y->taps; ty++) {
+    const float* weights = run.weights + ty * run.weightLine;
     for (int64_t tx = 0; tx < taps; tx++, weights += length) {
       const float* from[MR];
       for (int r = 0; r < MR; r++) {
@@ -67,7 +66,7 @@ HWY_INLINE void NarrowDots(const NarrowTask& task, const float* window, int64_t 
       for (; i + kLanes <= length; i += kLanes) {
         V w[N];
 #pragma GCC unroll 4
-        for (int c = 0; c < N; c++) w[c] = hn::LoadU(d, weights + c * task.weightStride + i);
+        for (int c = 0; c < N; c++) w[c] = hn::LoadU(d, weights + c * run.weightStride + i);
 #pragma GCC unroll 8
         for (int r = 0; r < MR; r++) {
           const V x = hn::LoadU(d, from[r] + i);
@@ -77,7 +76,7 @@ HWY_INLINE void NarrowDots(const NarrowTask& task, const float* window, int64_t 
       }
       if (i == length) continue;
       V w[N];
-      for (int c = 0; c < N; c++) w[c] = LoadFirst(weights + c * task.weightStride + i, length - i);
+      for (int c = 0; c < N; c++) w[c] = LoadFirst(weights + c * run.weightStride + i, length - i);
 #pragma GCC unroll 8
       for (int r = 0; r < MR; r++) {
         const V x = LoadFirst(from[r] + i, length - i);
@@ -92,42 +91,42 @@ HWY_INLINE void NarrowDots(const NarrowTask& task, const float* window, int64_t 
 }
 
 template <int N>
-HWY_INLINE void NarrowLines(const NarrowCall& call, const NarrowTask& task) {
+HWY_INLINE void NarrowLines(const NarrowCall& call, const NarrowRun& run, int64_t image, int64_t begin, int64_t end) {
   constexpr int MR = NarrowRows(N);
   const GatherPlan& p = *call.plan;
   // Neighbouring taps that are neighbours in memory join into one stretch.
-  const bool joined = task.phaseX->tapStep == 1;
-  const int64_t taps = joined ? std::min<int64_t>(task.x->taps, 1) : task.x->taps;
-  const int64_t length = joined ? task.x->taps * p.depth : p.depth;
-  const int64_t lineStride = task.phaseY->tapStep * p.sourceW * p.sourceC;
-  const int64_t tapStride = joined ? 0 : task.phaseX->tapStep * p.sourceC;
-  for (int64_t line = task.line0; line < task.line0 + task.lines; line++) {
-    const int64_t image = line / task.y->count, iy = line % task.y->count;
-    const int64_t sy = task.y->source0 + iy * task.phaseY->sourceStep, dy = task.y->dest0 + iy * task.phaseY->destStep;
-    for (int64_t ix = 0; ix < task.x->count; ix += MR) {
-      const int rows = static_cast<int>(std::min<int64_t>(MR, task.x->count - ix));
-      const int64_t sx = task.x->source0 + ix * task.phaseX->sourceStep;
+  const bool joined = run.phaseX->tapStep == 1;
+  const int64_t taps = joined ? std::min<int64_t>(run.x->taps, 1) : run.x->taps;
+  const int64_t length = joined ? run.x->taps * p.depth : p.depth;
+  const int64_t lineStride = run.phaseY->tapStep * p.sourceW * p.sourceC;
+  const int64_t tapStride = joined ? 0 : run.phaseX->tapStep * p.sourceC;
+  for (int64_t iy = begin; iy < end; iy++) {
+    const int64_t sy = run.y->source0 + iy * run.phaseY->sourceStep, dy = run.y->dest0 + iy * run.phaseY->destStep;
+    for (int64_t ix = 0; ix < run.x->count; ix += MR) {
+      const int rows = static_cast<int>(std::min<int64_t>(MR, run.x->count - ix));
+      const int64_t sx = run.x->source0 + ix * run.phaseX->sourceStep;
       const float* window = call.source + ((image * p.sourceH + sy) * p.sourceW + sx) * p.sourceC;
       float result[N][8];
-      NarrowDots<N>(task, window, task.phaseX->sourceStep * p.sourceC, lineStride, tapStride, taps, length, rows, result);
-      float* dest = call.dest + ((image * p.destH + dy) * p.destW + task.x->dest0 + ix * task.phaseX->destStep) * N;
-      for (int r = 0; r < rows; r++, dest += task.phaseX->destStep * N) {
+      NarrowDots<N>(run, window, run.phaseX->sourceStep * p.sourceC, lineStride, tapStride, taps, length, rows, result);
+      float* dest = call.dest + ((image * p.destH + dy) * p.destW + run.x->dest0 + ix * run.phaseX->destStep) * N;
+      for (int r = 0; r < rows; r++, dest += run.phaseX->destStep * N) {
         for (int c = 0; c < N; c++) dest[c] = result[c][r] + (call.bias == nullptr ? 0.0f : call.bias[c]);
       }
     }
   }
 }
 
-void ConvNarrowLines(const NarrowCall& call, const NarrowTask& task) {
+/** Lines [begin, end) of one run in one image. */
+void ConvNarrowLines(const NarrowCall& call, const NarrowRun& run, int64_t image, int64_t begin, int64_t end) {
   switch (call.plan->columns) {
     case 1:
-      return NarrowLines<1>(call, task);
+      return NarrowLines<1>(call, run, image, begin, end);
     case 2:
-      return NarrowLines<2>(call, task);
+      return NarrowLines<2>(call, run, image, begin, end);
     case 3:
-      return NarrowLines<3>(call, task);
+      return NarrowLines<3>(call, run, image, begin, end);
     default:
-      return NarrowLines<4>(call, task);
+      return NarrowLines<4>(call, run, image, begin, end);
   }
 }
 
@@ -161,7 +160,7 @@ void convNarrow(ConvPass pass, const ConvShape& shape, const float* source, cons
   const NarrowCall call{&plan, source, bias, dest};
   float* packed = nullptr;
   if (pass == ConvPass::InputGrad) packed = scratch(kScratchPackB, shape.k * shape.kh * shape.kw * shape.c);
-  std::vector<NarrowTask> tasks;
+  std::vector<NarrowRun> runs;
   for (const AxisPhase& py : plan.y) {
     for (const AxisPhase& px : plan.x) {
       const int64_t columnFloats = py.taps * px.taps * plan.depth;
@@ -173,19 +172,22 @@ void convNarrow(ConvPass pass, const ConvShape& shape, const float* source, cons
       }
       for (const AxisRun& y : py.runs) {
         for (const AxisRun& x : px.runs) {
-          const int64_t lines = plan.n * y.count;
-          const int64_t workPerLine = std::max<int64_t>(1, x.count * y.taps * x.taps * plan.depth * plan.columns);
-          const int64_t perTask = std::max<int64_t>(1, (1 << 18) / workPerLine);
-          for (int64_t line = 0; line < lines; line += perTask) {
-            tasks.push_back({&py, &px, &y, &x, weights + (y.tap0 * px.taps + x.tap0) * plan.depth, columnFloats,
-                             px.taps * plan.depth, line, std::min(perTask, lines - line)});
-          }
+          const float* first = weights + (y.tap0 * px.taps + x.tap0) * plan.depth;
+          runs.push_back({&py, &px, &y, &x, first, columnFloats, px.taps * plan.depth});
         }
       }
     }
   }
+  // A few lines at a time, of all phases: they read the same source, which then stays in the caches.
+  constexpr int64_t kLines = 4;
+  const int64_t parts = (plan.sourceH + kLines - 1) / kLines;
   const auto kernel = HWY_DYNAMIC_DISPATCH(ConvNarrowLines);
-  parallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t i) { kernel(call, tasks[i]); });
+  parallelFor(plan.n * parts, [&](int64_t i) {
+    const int64_t part = i % parts;
+    for (const NarrowRun& run : runs) {
+      kernel(call, run, i / parts, run.y->count * part / parts, run.y->count * (part + 1) / parts);
+    }
+  });
 }
 
 }  // namespace gv::cpu

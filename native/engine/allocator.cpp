@@ -11,6 +11,10 @@
 #include <unistd.h>
 #endif
 
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "error.h"
 
 namespace gv {
@@ -25,6 +29,15 @@ size_t roundUp(size_t bytes) {
   size_t step = 256;
   while (step * 16 < bytes) step *= 2;
   return (bytes + step - 1) / step * step;
+}
+
+// Under AddressSanitizer the pool says which bytes of its blocks belong to someone: a kernel that reads beyond its
+// tensor would otherwise stay inside the block, and one that uses a freed tensor inside the pool.
+void markUsed([[maybe_unused]] void* p, [[maybe_unused]] size_t bytes, [[maybe_unused]] size_t capacity) {
+#if defined(__SANITIZE_ADDRESS__)
+  ASAN_UNPOISON_MEMORY_REGION(p, capacity);
+  ASAN_POISON_MEMORY_REGION(static_cast<char*>(p) + bytes, capacity - bytes);
+#endif
 }
 
 }  // namespace
@@ -98,6 +111,7 @@ void* Allocator::allocate(size_t bytes, size_t& capacity) {
            "or model, or raise setMemoryLimit()",
            bytes, stats_.live, stats_.limit);
   }
+  markUsed(p, bytes, capacity);
   stats_.live += capacity;
   if (stats_.live > stats_.peak) stats_.peak = stats_.live;
   return p;
@@ -106,6 +120,7 @@ void* Allocator::allocate(size_t bytes, size_t& capacity) {
 void Allocator::free(void* p, size_t capacity) noexcept {
   if (!p) return;
   std::lock_guard<std::mutex> lock(mutex_);
+  markUsed(p, 0, capacity);
   stats_.live -= capacity;
   stats_.cached += capacity;
   cache_[capacity].push_back(p);
@@ -134,7 +149,10 @@ void Allocator::clearCache() {
 
 void Allocator::clearCacheLocked() {
   for (auto& [size, blocks] : cache_)
-    for (void* p : blocks) systemFree(p, size);
+    for (void* p : blocks) {
+      markUsed(p, size, size);
+      systemFree(p, size);
+    }
   cache_.clear();
   stats_.cached = 0;
 }

@@ -10,6 +10,7 @@ import type { Module } from '../nn/module.js';
 import { BatchNorm2d } from '../nn/norm.js';
 import { Flatten, Reshape } from '../nn/reshape.js';
 import { Sequential } from '../nn/sequential.js';
+import { trainingConfig } from '../train/config.js';
 import { adversarialGame, gameFields } from './game.js';
 import { defineModel, type ImageDims, normalLatent } from './model.js';
 
@@ -26,13 +27,15 @@ function channelsAfter(halvings: number, baseWidth: number): number {
   return baseWidth * Math.min(mostMultiple, 2 ** (halvings - 1));
 }
 
-/** How often a side is halved: as often as both sides allow, and not below 3 pixels. 64 → 4, 32 → 3, 28 → 2, 48x64 → 4. */
-export function stages(height: number, width: number): number {
-  let count = 1;
-  const fits = (n: number) =>
-    [height, width].every((side) => side % 2 ** n === 0 && side / 2 ** n >= leastSide);
-  while (fits(count + 1)) count += 1;
-  return count;
+/**
+ * The sizes from the image down to the seed of the generator: halved, rounding down, while both sides keep 3 pixels.
+ * 64 x 64 → 32, 16, 8, 4; 28 x 28 → 14, 7, 3; 48 x 64 → 24 x 32, 12 x 16, 6 x 8, 3 x 4.
+ */
+export function sizesDown(height: number, width: number): [number, number][] {
+  const half = ([h, w]: [number, number]): [number, number] => [Math.floor(h / 2), Math.floor(w / 2)];
+  const sizes = [half([height, width])];
+  for (let next = half(sizes[0]); Math.min(...next) >= leastSide; next = half(next)) sizes.push(next);
+  return sizes;
 }
 
 function assertSize(height: number, width: number): void {
@@ -49,9 +52,10 @@ function assertSize(height: number, width: number): void {
 export function dcganGenerator(dims: ImageDims, zSize = 100, baseWidth = 64): Sequential {
   const { height, width, channels } = dims;
   assertSize(height, width);
-  const depth = stages(height, width);
-  const scale = 2 ** depth;
-  const seed = [height / scale, width / scale, channelsAfter(depth, baseWidth)] as const;
+  const sizes = sizesDown(height, width);
+  const depth = sizes.length;
+  const [seedHeight, seedWidth] = sizes[depth - 1];
+  const seed = [seedHeight, seedWidth, channelsAfter(depth, baseWidth)] as const;
   const layers: Module[] = [
     new Linear(zSize, seed[0] * seed[1] * seed[2], { bias: false, weightInit }),
     new Reshape(seed),
@@ -59,8 +63,11 @@ export function dcganGenerator(dims: ImageDims, zSize = 100, baseWidth = 64): Se
   ];
   for (let halvings = depth; halvings > 1; halvings--) {
     const [from, to] = [channelsAfter(halvings, baseWidth), channelsAfter(halvings - 1, baseWidth)];
+    // Halving an odd side dropped a pixel, which doubling must add again.
+    const [oddHeight, oddWidth] = sizes[halvings - 2].map((side) => side % 2);
+    const outputPadding: [number, number] = [oddHeight, oddWidth];
     layers.push(
-      new ConvTranspose2d(from, to, 4, { ...doubling, bias: false, weightInit }),
+      new ConvTranspose2d(from, to, 4, { ...doubling, outputPadding, bias: false, weightInit }),
       new BatchNorm2d(to, { ...relu, gammaInit }),
     );
   }
@@ -73,7 +80,8 @@ export function dcganGenerator(dims: ImageDims, zSize = 100, baseWidth = 64): Se
 export function dcganDiscriminator(dims: ImageDims, baseWidth = 64): Sequential {
   const { height, width, channels } = dims;
   assertSize(height, width);
-  const depth = stages(height, width);
+  const sizes = sizesDown(height, width);
+  const depth = sizes.length;
   const layers: Module[] = [
     new Conv2d(channels, channelsAfter(1, baseWidth), 4, {
       ...doubling,
@@ -89,8 +97,8 @@ export function dcganDiscriminator(dims: ImageDims, baseWidth = 64): Sequential 
       new BatchNorm2d(to, { ...leaky, gammaInit }),
     );
   }
-  const scale = 2 ** depth;
-  const features = (height / scale) * (width / scale) * channelsAfter(depth, baseWidth);
+  const [lastHeight, lastWidth] = sizes[depth - 1];
+  const features = lastHeight * lastWidth * channelsAfter(depth, baseWidth);
   return new Sequential(...layers, new Flatten(), new Linear(features, 1, { weightInit, biasInit: zeros }));
 }
 
@@ -99,6 +107,8 @@ export const dcgan = defineModel({
   summary: 'DCGAN (Radford et al. 2016): convolutions, any size that is a multiple of 4',
   fields: {
     ...gameFields,
+    // Not in the paper: without it a run may end on one of the bad steps that the game takes now and then.
+    ema: { ...trainingConfig.fields.ema, default: 0.999 },
     baseWidth: {
       type: 'integer',
       default: 64,

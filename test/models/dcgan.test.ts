@@ -1,7 +1,7 @@
 // The shapes of the two models: any size and channel count they promise, and the paper's rules about layers.
 
 import { describe, expect, test } from 'vitest';
-import { dcgan, dcganDiscriminator, dcganGenerator, stages } from '../../src/models/dcgan.js';
+import { dcgan, dcganDiscriminator, dcganGenerator, sizesDown } from '../../src/models/dcgan.js';
 import { gan } from '../../src/models/gan.js';
 import { Conv2d, ConvTranspose2d } from '../../src/nn/conv.js';
 import { BatchNorm2d } from '../../src/nn/norm.js';
@@ -12,22 +12,27 @@ import { scope } from '../../src/tensor/scope.js';
 const code = (c: string) => expect.objectContaining({ code: c });
 
 test.each([
-  [28, 28, 2],
-  [32, 32, 3],
-  [64, 64, 4],
-  [48, 64, 4],
-  [4, 4, 1],
-  [8, 8, 1],
-  [20, 36, 2],
-  [128, 128, 5],
-])('a size of %i x %i is halved %i times', (height, width, count) => {
-  expect(stages(height, width)).toBe(count);
+  [28, 28, '14x14 7x7 3x3'],
+  [32, 32, '16x16 8x8 4x4'],
+  [64, 64, '32x32 16x16 8x8 4x4'],
+  [48, 64, '24x32 12x16 6x8 3x4'],
+  [4, 4, '2x2'],
+  [8, 8, '4x4'],
+  [20, 36, '10x18 5x9'],
+  [100, 100, '50x50 25x25 12x12 6x6 3x3'],
+])('%i x %i is halved to %s', (height, width, sizes) => {
+  expect(
+    sizesDown(height, width)
+      .map((size) => size.join('x'))
+      .join(' '),
+  ).toBe(sizes);
 });
 
 describe.each([
   { height: 28, width: 28, channels: 1, batch: 3 },
   { height: 32, width: 64, channels: 3, batch: 1 },
   { height: 24, width: 4, channels: 4, batch: 2 },
+  { height: 100, width: 60, channels: 3, batch: 1 },
 ])('networks for $height x $width x $channels', ({ height, width, channels, batch }) => {
   const dims = { height, width, channels };
 
