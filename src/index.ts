@@ -94,6 +94,7 @@ export {
   round,
   rsqrt,
   scatterAdd,
+  setConvPrecision,
   sigmoid,
   sign,
   sin,

@@ -45,8 +45,8 @@ void report(const std::string& name, double flops, const std::function<void()>& 
   }
   std::sort(times.begin(), times.end());
   const double median = times[times.size() / 2], best = times[0], peak = peakGflops();
-  std::printf("%-36s %8.3f ms (best %8.3f) %7.1f GFLOP/s, %5.1f %% of %.0f (best %5.1f %%)\n", name.c_str(), median * 1e3,
-              best * 1e3, flops / median * 1e-9, flops / median * 1e-7 / peak, peak, flops / best * 1e-7 / peak);
+  std::printf("%-36s %8.3f ms (best %8.3f) %7.1f GFLOP/s, %5.1f %% of %.0f (best %5.1f %%)\n", name.c_str(),
+              median * 1e3, best * 1e3, flops / median * 1e-9, flops / median * 1e-7 / peak, peak, flops / best * 1e-7 / peak);
   std::fflush(stdout);
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu/conv.h"
@@ -62,9 +63,9 @@ void checkGemm(int64_t m, int64_t n, int64_t k, bool transA, bool transB, float 
     }
   }
   gemm({transA, transB, m, n, k, a.data(), lda, b.data(), ldb, c.data(), ldc, beta, withBias ? bias.data() : nullptr});
-  compare("gemm m " + std::to_string(m) + " n " + std::to_string(n) + " k " + std::to_string(k) + (transA ? " TA" : "") +
-              (transB ? " TB" : "") + " beta " + std::to_string(beta),
-          c, want, 4.0 + std::sqrt(static_cast<double>(k)));
+  const std::string sizes = "m " + std::to_string(m) + " n " + std::to_string(n) + " k " + std::to_string(k);
+  compare("gemm " + sizes + (transA ? " TA" : "") + (transB ? " TB" : "") + " beta " + std::to_string(beta), c, want,
+          4.0 + std::sqrt(static_cast<double>(k)));
 }
 
 void checkGemms() {
@@ -113,7 +114,8 @@ void checkGemms() {
 /** All three passes of one shape, against the sums as the definition has them. */
 void checkConv(const ConvShape& s) {
   const int64_t inC = s.c / std::max<int64_t>(s.groups, 1), outC = s.k / s.groups;
-  const auto x = randomFloats(s.n * s.h * s.w * s.c), w = randomFloats(s.k * s.kh * s.kw * inC), bias = randomFloats(s.k);
+  const auto x = randomFloats(s.n * s.h * s.w * s.c), w = randomFloats(s.k * s.kh * s.kw * inC);
+  const auto bias = randomFloats(s.k);
   const auto dy = randomFloats(s.n * s.oh * s.ow * s.k);
   const bool withBias = random32() % 2 == 0;
   std::vector<double> y(dy.size(), 0.0), dx(x.size(), 0.0), dw(w.size(), 0.0);
@@ -141,20 +143,21 @@ void checkConv(const ConvShape& s) {
       }
     }
   }
-  char name[200];
-  std::snprintf(name, sizeof name, "conv n%ld %ldx%ldx%ld -> %ldx%ldx%ld k%ldx%ld s%ldx%ld p%ldx%ld d%ldx%ld g%ld", long(s.n),
-                long(s.h), long(s.w), long(s.c), long(s.oh), long(s.ow), long(s.k), long(s.kh), long(s.kw), long(s.strideH),
-                long(s.strideW), long(s.padTop), long(s.padLeft), long(s.dilationH), long(s.dilationW), long(s.groups));
+  std::string name = "conv";
+  for (const int64_t value : {s.n, s.h, s.w, s.c, s.oh, s.ow, s.k, s.kh, s.kw, s.strideH, s.strideW, s.padTop, s.padLeft,
+                              s.dilationH, s.dilationW, s.groups}) {
+    name += " " + std::to_string(value);
+  }
   const double window = static_cast<double>(s.kh * s.kw * inC), pixels = static_cast<double>(s.n * s.oh * s.ow);
   std::vector<float> got(y.size(), std::nanf(""));
   convForward(s, x.data(), w.data(), withBias ? bias.data() : nullptr, got.data());
-  compare(std::string(name) + " forward", got, y, 4 + std::sqrt(window));
+  compare(name + " forward", got, y, 4 + std::sqrt(window));
   got.assign(dx.size(), std::nanf(""));
   convInputGrad(s, dy.data(), w.data(), got.data());
-  compare(std::string(name) + " input gradient", got, dx, 4 + std::sqrt(static_cast<double>(s.kh * s.kw * outC)));
+  compare(name + " input gradient", got, dx, 4 + std::sqrt(static_cast<double>(s.kh * s.kw * outC)));
   got.assign(dw.size(), std::nanf(""));
   convWeightGrad(s, x.data(), dy.data(), got.data());
-  compare(std::string(name) + " weight gradient", got, dw, 4 + std::sqrt(pixels));
+  compare(name + " weight gradient", got, dw, 4 + std::sqrt(pixels));
 }
 
 void checkConvs() {
@@ -196,6 +199,40 @@ void checkConvs() {
   checkConv({2, 40, 40, 3, 40, 40, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1});
 }
 
+/** The same bits whatever the number of threads. */
+void checkThreads() {
+  const ConvShape shapes[] = {{7, 32, 32, 3, 16, 16, 40, 4, 4, 2, 2, 1, 1, 1, 1, 1},
+                              {7, 16, 16, 48, 8, 8, 64, 4, 4, 2, 2, 1, 1, 1, 1, 1},
+                              {7, 12, 12, 40, 12, 12, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+                              {7, 12, 12, 40, 12, 12, 40, 3, 3, 1, 1, 1, 1, 1, 1, 40}};
+  std::vector<std::vector<float>> results[3];
+  const int threads[] = {1, 2, 5};
+  for (int run = 0; run < 3; run++) {
+    setThreadCount(threads[run]);
+    random32.seed(11);
+    for (const ConvShape& s : shapes) {
+      const auto x = randomFloats(s.n * s.h * s.w * s.c), w = randomFloats(s.k * s.kh * s.kw * s.c / s.groups);
+      const auto dy = randomFloats(s.n * s.oh * s.ow * s.k);
+      std::vector<float> y(dy.size()), dx(x.size()), dw(w.size());
+      convForward(s, x.data(), w.data(), nullptr, y.data());
+      convInputGrad(s, dy.data(), w.data(), dx.data());
+      convWeightGrad(s, x.data(), dy.data(), dw.data());
+      for (auto* result : {&y, &dx, &dw}) results[run].push_back(std::move(*result));
+    }
+    for (const int64_t m : {1, 130, 400}) {
+      const auto a = randomFloats(m * 500), b = randomFloats(500 * 300);
+      std::vector<float> c(m * 300);
+      gemm({false, false, m, 300, 500, a.data(), 500, b.data(), 300, c.data(), 300, 0.0f, nullptr});
+      results[run].push_back(std::move(c));
+    }
+  }
+  setThreadCount(0);
+  if (results[0] != results[1] || results[0] != results[2]) {
+    failures++;
+    std::printf("  FAILED threads: results depend on their number\n");
+  }
+}
+
 void checkPool() {
   std::vector<int> hits(1000, 0);
   for (int round = 0; round < 200; round++) parallelFor(1000, [&](int64_t i) { hits[i]++; });
@@ -220,6 +257,7 @@ void checkPool() {
 
 int checkKernels() {
   checkPool();
+  checkThreads();
   for (const int64_t target : builtTargets()) {
     hwy::SetSupportedTargetsForTest(target);
     random32.seed(7);

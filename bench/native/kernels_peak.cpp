@@ -10,7 +10,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 
-constexpr int kChains = HWY_TARGET == HWY_AVX3 ? 24 : 12;  // enough to cover the latency, few enough to stay in registers
+// Enough chains to cover the latency, few enough to stay in registers.
+constexpr int kChains = HWY_TARGET == HWY_AVX3 ? 24 : 12;
 
 double BenchPeak(int64_t steps, float* sink) {
   const D d;

@@ -5,6 +5,7 @@
 
 #include "cpu/conv_kernels.h"
 #include "cpu/gemm.h"
+#include "cpu/winograd.h"
 
 namespace gv::cpu {
 namespace {
@@ -25,23 +26,49 @@ struct Dense {
 
 Dense dense(const ConvShape& s) { return {s.n * s.oh * s.ow, s.kh * s.kw * s.c}; }
 
+/** Multiplications of the definition for each one of Winograd's with tiles of m x m. */
+double winogradGain(const ConvShape& s, int64_t m) {
+  const auto tiles = [m](int64_t size) { return (size + m - 1) / m; };
+  const int64_t taps = (s.kh + s.strideH - 1) / s.strideH, side = m + taps - 1;
+  return double(s.oh * s.ow * s.kh * s.kw) /
+         double(tiles(s.oh) * tiles(s.ow) * side * side * s.strideH * s.strideH);
+}
+
+/**
+ * Direct or Winograd, and with which tile. The limits come from 1461 measured cases (k4 s2 and k3 s1, 3 to 512
+ * channels, 1 to 256 tiles), where this rule lost to the direct kernels by more than 2 % in four.
+ */
+ConvAlgorithm directOrWinograd(ConvPass pass, const ConvShape& s, ConvPrecision precision) {
+  constexpr int64_t kFewestChannels = 8, kFewestTiles2 = 4;
+  constexpr double kWorthLargerTiles = 1.15;
+  if (!winogradSupports(pass, s) || std::min(s.c, s.k) < kFewestChannels) return ConvAlgorithm::ImplicitGemm;
+  const auto tiles = [&s](int64_t m) { return s.n * ((s.oh + m - 1) / m) * ((s.ow + m - 1) / m); };
+  const int64_t fewestTiles4 = pass == ConvPass::WeightGrad || s.strideH == 1 ? 8 : 16;
+  if (precision == ConvPrecision::Fast && winogradGain(s, 4) >= kWorthLargerTiles * winogradGain(s, 2) &&
+      tiles(4) >= fewestTiles4) {
+    return ConvAlgorithm::Winograd4;
+  }
+  return tiles(2) >= kFewestTiles2 ? ConvAlgorithm::Winograd2 : ConvAlgorithm::ImplicitGemm;
+}
+
 bool isEmpty(const ConvShape& s) { return s.n * s.oh * s.ow * s.k == 0; }
 
 }  // namespace
 
-ConvAlgorithm pickConvAlgorithm(ConvPass pass, const ConvShape& s) {
+ConvAlgorithm pickConvAlgorithm(ConvPass pass, const ConvShape& s, ConvPrecision precision) {
   if (isDense(s)) return ConvAlgorithm::Dense;
   if (s.groups > 1) return s.groups == s.c && s.groups == s.k ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
   // Dot products want a long contiguous stretch; with few channels on both sides the matrix product is no worse.
   constexpr int64_t kShortestDot = 16;
   const int64_t result = pass == ConvPass::Forward ? s.k : s.c, summed = pass == ConvPass::Forward ? s.c : s.k;
   if (pass != ConvPass::WeightGrad && result <= kNarrowColumns && summed >= kShortestDot) return ConvAlgorithm::Narrow;
-  return ConvAlgorithm::ImplicitGemm;
+  return directOrWinograd(pass, s, precision);
 }
 
-void convForward(const ConvShape& s, const float* x, const float* w, const float* bias, float* y) {
+void convForward(const ConvShape& s, const float* x, const float* w, const float* bias, float* y,
+                 ConvPrecision precision) {
   if (isEmpty(s)) return;
-  switch (pickConvAlgorithm(ConvPass::Forward, s)) {
+  switch (pickConvAlgorithm(ConvPass::Forward, s, precision)) {
     case ConvAlgorithm::Dense: {
       const auto [rows, depth] = dense(s);
       return gemm({false, true, rows, s.k, depth, x, depth, w, depth, y, s.k, 0.0f, bias});
@@ -52,17 +79,21 @@ void convForward(const ConvShape& s, const float* x, const float* w, const float
       return convNarrow(ConvPass::Forward, s, x, w, bias, y);
     case ConvAlgorithm::Depthwise:
       return convDepthwiseForward(s, x, w, bias, y);
+    case ConvAlgorithm::Winograd2:
+      return winogradForward(s, x, w, bias, y, WinogradTile::Accurate);
+    case ConvAlgorithm::Winograd4:
+      return winogradForward(s, x, w, bias, y, WinogradTile::Fast);
   }
 }
 
-void convInputGrad(const ConvShape& s, const float* dy, const float* w, float* dx) {
+void convInputGrad(const ConvShape& s, const float* dy, const float* w, float* dx, ConvPrecision precision) {
   const int64_t size = s.n * s.h * s.w * s.c;
   if (size == 0) return;
   if (isEmpty(s)) {
     std::fill_n(dx, size, 0.0f);
     return;
   }
-  switch (pickConvAlgorithm(ConvPass::InputGrad, s)) {
+  switch (pickConvAlgorithm(ConvPass::InputGrad, s, precision)) {
     case ConvAlgorithm::Dense: {
       const auto [rows, depth] = dense(s);
       return gemm({false, false, rows, depth, s.k, dy, s.k, w, depth, dx, depth, 0.0f, nullptr});
@@ -73,17 +104,21 @@ void convInputGrad(const ConvShape& s, const float* dy, const float* w, float* d
       return convNarrow(ConvPass::InputGrad, s, dy, w, nullptr, dx);
     case ConvAlgorithm::Depthwise:
       return convDepthwiseInputGrad(s, dy, w, dx);
+    case ConvAlgorithm::Winograd2:
+      return winogradInputGrad(s, dy, w, dx, WinogradTile::Accurate);
+    case ConvAlgorithm::Winograd4:
+      return winogradInputGrad(s, dy, w, dx, WinogradTile::Fast);
   }
 }
 
-void convWeightGrad(const ConvShape& s, const float* x, const float* dy, float* dw) {
+void convWeightGrad(const ConvShape& s, const float* x, const float* dy, float* dw, ConvPrecision precision) {
   const int64_t size = s.k * s.kh * s.kw * (s.c / s.groups);
   if (size == 0) return;
   if (isEmpty(s) || s.h * s.w == 0) {
     std::fill_n(dw, size, 0.0f);
     return;
   }
-  switch (pickConvAlgorithm(ConvPass::WeightGrad, s)) {
+  switch (pickConvAlgorithm(ConvPass::WeightGrad, s, precision)) {
     case ConvAlgorithm::Dense: {
       const auto [rows, depth] = dense(s);
       return gemm({true, false, s.k, depth, rows, dy, s.k, x, depth, dw, depth, 0.0f, nullptr});
@@ -93,6 +128,10 @@ void convWeightGrad(const ConvShape& s, const float* x, const float* dy, float* 
       return convWeightGemm(s, x, dy, dw);
     case ConvAlgorithm::Depthwise:
       return convDepthwiseWeightGrad(s, x, dy, dw);
+    case ConvAlgorithm::Winograd2:
+      return winogradWeightGrad(s, x, dy, dw, WinogradTile::Accurate);
+    case ConvAlgorithm::Winograd4:
+      return winogradWeightGrad(s, x, dy, dw, WinogradTile::Fast);
   }
 }
 

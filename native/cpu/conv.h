@@ -16,14 +16,20 @@ struct ConvShape {
   int64_t strideH, strideW, padTop, padLeft, dilationH, dilationW, groups;
 };
 
+/** Accurate has the error of plain summation; Fast may take an algorithm with 2 to 4 times that. */
+enum class ConvPrecision { Fast, Accurate };
+
 /** y = convolution of x; bias is nullable, k long. */
-void convForward(const ConvShape& shape, const float* x, const float* w, const float* bias, float* y);
+void convForward(const ConvShape& shape, const float* x, const float* w, const float* bias, float* y,
+                 ConvPrecision precision = ConvPrecision::Fast);
 
 /** dx = the transposed convolution of dy. Every pixel is written, also those that no tap reaches (zero). */
-void convInputGrad(const ConvShape& shape, const float* dy, const float* w, float* dx);
+void convInputGrad(const ConvShape& shape, const float* dy, const float* w, float* dx,
+                   ConvPrecision precision = ConvPrecision::Fast);
 
 /** dw [k, kh, kw, c / groups] = the sum over all pixels of dy times the x each tap saw. */
-void convWeightGrad(const ConvShape& shape, const float* x, const float* dy, float* dw);
+void convWeightGrad(const ConvShape& shape, const float* x, const float* dy, float* dw,
+                    ConvPrecision precision = ConvPrecision::Fast);
 
 enum class ConvPass { Forward, InputGrad, WeightGrad };
 
@@ -32,9 +38,11 @@ enum class ConvAlgorithm {
   ImplicitGemm,  // patches are packed on the fly into the operand of a matrix product; grouped ones too
   Narrow,        // 1 to 4 result channels: dot products along the window, no lane is wasted
   Depthwise,     // one channel in, one out: vectors along the channels
+  Winograd2,     // tiles of 2 x 2 results: fewer multiplications for k4 s2 and k3 s1, same error
+  Winograd4,     // tiles of 4 x 4 results: fewest multiplications, 2 to 4 times the error
 };
 
-/** The one place that chooses how a convolution is computed, by its shape alone. */
-ConvAlgorithm pickConvAlgorithm(ConvPass pass, const ConvShape& shape);
+/** The one place that chooses how a convolution is computed, by its shape and the precision asked for. */
+ConvAlgorithm pickConvAlgorithm(ConvPass pass, const ConvShape& shape, ConvPrecision precision);
 
 }  // namespace gv::cpu

@@ -145,8 +145,8 @@ void convDepthwiseWeightGrad(const ConvShape& s, const float* x, const float* dy
             for (int64_t ty = 0; ty < y.taps; ty++) {
               const int64_t row = y.source0 + iy * py.sourceStep + ty * py.tapStep;
               for (int64_t tx = 0; tx < run.taps; tx++) {
-                dots(x + ((image * s.h + row) * s.w + run.source0 + tx * px.tapStep) * channels, px.sourceStep * channels,
-                     gradient, channels, run.count, channels,
+                const float* source = x + ((image * s.h + row) * s.w + run.source0 + tx * px.tapStep) * channels;
+                dots(source, px.sourceStep * channels, gradient, channels, run.count, channels,
                      partial + chunk * size + ((y.tap0 + ty) * s.kw + run.tap0 + tx) * channels);
               }
             }

@@ -74,7 +74,8 @@ void ConvPackWeights(const GatherCall& call, const GatherPhase& phase, int64_t g
   }
   for (int64_t ty = 0; ty < phase.y->taps; ty++) {
     for (int64_t tx = 0; tx < phase.x->taps; tx++) {
-      const int64_t tap = (phase.y->weight0 + ty * phase.y->weightStep) * s.kw + phase.x->weight0 + tx * phase.x->weightStep;
+      const int64_t ky = phase.y->weight0 + ty * phase.y->weightStep, kx = phase.x->weight0 + tx * phase.x->weightStep;
+      const int64_t tap = ky * s.kw + kx;
       PackPanelB(call.w + (group * plan.depth * window + tap) * inC + column0, window * inC, plan.depth, columns, out);
       out += plan.depth * PanelWidth(columns);
     }
@@ -221,7 +222,8 @@ void convGatherGemm(ConvPass pass, const ConvShape& shape, const float* source, 
   }
   // Large tasks first, so that the threads finish together.
   const auto work = [](const GatherTask& t) { return t.rows * t.columns * (t.set.y->taps * t.set.x->taps); };
-  std::stable_sort(tasks.begin(), tasks.end(), [&](const GatherTask& a, const GatherTask& b) { return work(a) > work(b); });
+  std::stable_sort(tasks.begin(), tasks.end(),
+                   [&](const GatherTask& a, const GatherTask& b) { return work(a) > work(b); });
   const auto block = HWY_DYNAMIC_DISPATCH(ConvGatherBlock);
   parallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t i) { block(call, tasks[i]); });
 }

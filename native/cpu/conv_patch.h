@@ -37,7 +37,7 @@ struct PatchPiece {
   int64_t tapY, tapX, channel;  // the first of them, counted from the run's first tap
 };
 
-/** Cuts k elements of the set's patches, from element k0 of tap row tapY on; the elements of a tap row are (tap, channel). */
+/** Cuts k elements of the set's patches, from element k0 of tap row tapY on; a tap row's elements are (tap, channel). */
 void cutPieces(const GatherPlan& plan, const PatchSet& set, int64_t tapY, int64_t k0, int64_t k,
                std::vector<PatchPiece>& pieces);
 

@@ -16,7 +16,7 @@ std::pair<int64_t, int64_t> validTaps(int64_t first, int64_t step, int64_t taps,
   return {begin, end};
 }
 
-/** Splits the positions of a phase into runs. Position i is dest0 + i * destStep and its tap 0 reads first + i * sourceStep. */
+/** Splits a phase into runs. Position i is dest0 + i * destStep and its tap 0 reads first + i * sourceStep. */
 void addRuns(AxisPhase& phase, int64_t dest0, int64_t count, int64_t first, int64_t sourceSize, bool trim) {
   if (!trim) {
     phase.runs.push_back({dest0, count, first, 0, phase.taps});

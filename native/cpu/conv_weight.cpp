@@ -171,7 +171,8 @@ void convWeightGemm(const ConvShape& s, const float* x, const float* dy, float* 
   // The number of parts decides the order of the sums, so it may not depend on the number of threads.
   constexpr int64_t kEnoughTasks = 16, kPixelsPerChunk = 1024;
   const int64_t columnTasks = static_cast<int64_t>(tasks.size());
-  call.chunks = std::clamp<int64_t>(s.n * s.oh * s.ow / kPixelsPerChunk, 1, std::max<int64_t>(1, kEnoughTasks / columnTasks));
+  const int64_t mostChunks = std::max<int64_t>(1, kEnoughTasks / columnTasks);
+  call.chunks = std::clamp<int64_t>(s.n * s.oh * s.ow / kPixelsPerChunk, 1, mostChunks);
   if (call.chunks > 1) call.sums = scratch(kScratchPartial, call.chunks * call.chunkStride);
   for (int64_t chunk = 1; chunk < call.chunks; chunk++) {
     for (int64_t i = 0; i < columnTasks; i++) {

@@ -174,8 +174,11 @@ HWY_INLINE int PanelRows(int64_t rows) {
   return static_cast<int>((rows + panels - 1) / panels);
 }
 
-/** Floats between the starts of two B panels whose columns begin kNR apart, for a matrix of depth k. */
-HWY_INLINE int64_t PanelStrideB(int64_t k) { return k * kNR; }
+/**
+ * Floats between the starts of two B panels whose columns begin kNR apart, for a matrix of depth k. The gap keeps the
+ * same part of all panels from falling into the same sets of the caches when k is a power of two.
+ */
+HWY_INLINE int64_t PanelStrideB(int64_t k) { return (k + 24) * kNR; }
 
 /** Width of the B panel that covers the `columns` last ones: two vectors, or one if that is enough. */
 HWY_INLINE int PanelWidth(int64_t columns) { return columns > kLanes ? kNR : kLanes; }

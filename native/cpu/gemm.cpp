@@ -136,8 +136,9 @@ void GemmColumns(const GemmArgs& g, int64_t n0, int64_t n1) {
       }
       GemmPackPanel(g, k0, k, n, columns, packedB);
       const int64_t next = n + columns, nextColumns = std::min<int64_t>(kNR, n1 - next);
-      const FetchList fetch = g.transB ? FetchRows(g.b + next * g.ldb + k0, g.ldb, nextColumns, k, lines)
-                                       : FetchRows(g.b + k0 * g.ldb + next, g.ldb, nextColumns > 0 ? k : 0, nextColumns, lines);
+      const FetchList fetch =
+          g.transB ? FetchRows(g.b + next * g.ldb + k0, g.ldb, nextColumns, k, lines)
+                   : FetchRows(g.b + k0 * g.ldb + next, g.ldb, nextColumns > 0 ? k : 0, nextColumns, lines);
       if (g.transA) {
         MultiplyColumnPanel<kColumnsA>(packedA, g.m, packedB, columns, k, cRows, n, beta, bias, fetch);
       } else {
@@ -314,7 +315,8 @@ void gemmBatched(const GemmArgs& args, int64_t batch, int64_t strideA, int64_t s
   // Small products are shared out whole (gemm runs inline inside a region); large ones one after another.
   const int64_t work = args.m * args.n * std::max<int64_t>(args.k, 1);
   if (batch >= 2 * threadCount() || work <= kSerialWork) {
-    parallelRange(batch, std::max<int64_t>(1, kSerialWork / std::max<int64_t>(work, 1)), [&](int64_t begin, int64_t end) {
+    const int64_t grain = std::max<int64_t>(1, kSerialWork / std::max<int64_t>(work, 1));
+    parallelRange(batch, grain, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; i++) one(i);
     });
   } else {

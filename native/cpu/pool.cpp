@@ -137,7 +137,9 @@ class Pool {
     context_ = context;
     // The ticket counts in 32 bits; a longer region runs as several.
     constexpr int64_t kLimit = int64_t{1} << 31;
-    for (first_ = 0; first_ < chunks; first_ += kLimit) runSome(static_cast<uint32_t>(std::min(kLimit, chunks - first_)));
+    for (first_ = 0; first_ < chunks; first_ += kLimit) {
+      runSome(static_cast<uint32_t>(std::min(kLimit, chunks - first_)));
+    }
     tlsInRegion = false;
     if (error_) {
       std::exception_ptr error;

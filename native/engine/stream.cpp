@@ -1,5 +1,7 @@
 #include "stream.h"
 
+#include "profile.h"
+
 namespace gv {
 
 Stream::Stream(Allocator& allocator, std::function<void()> prepare) : allocator_(allocator) {
@@ -66,6 +68,7 @@ ErrorPtr Stream::takeError() {
 }
 
 void Stream::serve() {
+  Profile* const profile = Profile::get();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
     ready_.wait(lock, [this] { return !queue_.empty(); });
@@ -73,10 +76,13 @@ void Stream::serve() {
       Command command = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
+      const auto begin = profile ? Profile::Clock::now() : Profile::Clock::time_point();
       if (command.call.op)
         runCall(command.call);
       else
         command.marker(nullptr);
+      if (profile && command.call.op) profile->add(command.call, begin, Profile::Clock::now());
+      if (profile && !command.call.op) profile->add("read or sync", begin, Profile::Clock::now());
       // The command dies here, outside the lock: its references may be the last ones.
     }
     lock.lock();

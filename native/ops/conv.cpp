@@ -53,9 +53,10 @@ ConvArgs ConvArgs::of(const Call& call) {
   args.dilationH = bounded(call, 6, 1, "the dilation");
   args.dilationW = bounded(call, 7, 1, "the dilation");
   args.groups = bounded(call, 8, 1, "groups");
-  if (call.attrs.size() > 9) {
-    args.extraH = bounded(call, 9, 0, "the size");
-    args.extraW = bounded(call, 10, 0, "the size");
+  args.accurate = call.integer(9) != 0;
+  if (call.attrs.size() > 10) {
+    args.extraH = bounded(call, 10, 0, "the size");
+    args.extraW = bounded(call, 11, 0, "the size");
   }
   return args;
 }

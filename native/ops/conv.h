@@ -4,7 +4,7 @@
 //   conv2d         inputs x, w     -> y
 //   convInputGrad  inputs dy, w    -> dx (a transposed convolution); also given: H, W
 //   convWeightGrad inputs x, dy    -> dw; also given: kH, kW
-// Attributes: [sH, sW, pT, pB, pL, pR, dH, dW, groups], then the two extra numbers of the gradients.
+// Attributes: [sH, sW, pT, pB, pL, pR, dH, dW, groups, accurate], then the two extra numbers of the gradients.
 #pragma once
 #include "engine/call.h"
 
@@ -12,6 +12,7 @@ namespace gv::ops {
 
 struct ConvArgs {
   int64_t strideH, strideW, padTop, padBottom, padLeft, padRight, dilationH, dilationW, groups;
+  bool accurate;           // plain summation's error, at some cost in speed
   int64_t extraH, extraW;  // image size or kernel size, for the gradients
 
   static ConvArgs of(const Call& call);

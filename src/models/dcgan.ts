@@ -10,7 +10,6 @@ import type { Module } from '../nn/module.js';
 import { BatchNorm2d } from '../nn/norm.js';
 import { Flatten, Reshape } from '../nn/reshape.js';
 import { Sequential } from '../nn/sequential.js';
-import { trainingConfig } from '../train/config.js';
 import { adversarialGame, gameFields } from './game.js';
 import { defineModel, type ImageDims, normalLatent } from './model.js';
 
@@ -107,8 +106,6 @@ export const dcgan = defineModel({
   summary: 'DCGAN (Radford et al. 2016): convolutions, any size that is a multiple of 4',
   fields: {
     ...gameFields,
-    // Not in the paper: without it a run may end on one of the bad steps that the game takes now and then.
-    ema: { ...trainingConfig.fields.ema, default: 0.999 },
     baseWidth: {
       type: 'integer',
       default: 64,

@@ -26,12 +26,13 @@ export const trainingConfig = defineConfig({
     help: 'decay of the squared gradient in Adam',
   },
   dSteps: { type: 'integer', default: 1, min: 1, max: 1000, help: 'discriminator steps per generator step' },
+  // In no recipe of the first GANs, but without it a run may end on one of the bad steps that the game takes at times.
   ema: {
     type: 'number',
-    default: 0,
+    default: 0.999,
     min: 0,
     max: 0.9999999,
-    help: 'moving average of the generator; 0: none',
+    help: 'decay of the moving average of the generator, which samples are made with; 0: none',
   },
   height: { ...side, help: 'image height in pixels, if not that of the data' },
   width: { ...side, help: 'image width in pixels, if not that of the data' },

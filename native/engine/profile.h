@@ -1,0 +1,37 @@
+// GANVAS_PROFILE=trace.json: what the stream's thread did and when, as a Chrome trace (chrome://tracing, Perfetto).
+// One event per op with its shapes, one per read or sync, and the gaps between them are the waits. Written when the
+// process exits. Costs one branch per command when off.
+#pragma once
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "call.h"
+
+namespace gv {
+
+class Profile {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Null unless GANVAS_PROFILE names a file.
+  static Profile* get();
+
+  void add(const Call& call, Clock::time_point begin, Clock::time_point end);
+  void add(const char* name, Clock::time_point begin, Clock::time_point end);
+  void write() const;
+
+ private:
+  explicit Profile(std::string path) : path_(std::move(path)) {}
+
+  struct Event {
+    const char* name;
+    std::string shapes;
+    Clock::time_point begin, end;
+  };
+  std::string path_;
+  Clock::time_point origin_ = Clock::now();
+  std::vector<Event> events_;  // the stream's thread adds; read once it can no longer run
+};
+
+}  // namespace gv
