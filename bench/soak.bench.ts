@@ -1,4 +1,5 @@
-// Does memory stay flat? 3,000 steps of the perceptron GAN: live tensors and resident memory every 500 steps.
+// Does memory stay flat? 3,000 steps of the perceptron GAN: live tensors and resident memory every 500 steps, halfway between
+// the sample grids and checkpoints, which hold memory for a moment.
 //
 //   npx tsx bench/soak.bench.ts [--steps 3000] [--json FILE]
 
@@ -21,7 +22,7 @@ await trainRun({
   config: { steps, seed: 1, sampleEvery: 500, saveEvery: 500 },
   signal: new AbortController().signal,
   onEvent: (event) => {
-    if (event.type !== 'step' || event.step % 500 !== 0) return;
+    if (event.type !== 'step' || event.step % 500 !== 250) return;
     const { tensors, live } = memory();
     const residentMiB = process.memoryUsage().rss / 2 ** 20;
     readings.push({ step: event.step, tensors, liveMiB: live / 2 ** 20, residentMiB });

@@ -19,10 +19,11 @@ export interface Dataset {
   /** Images that were found but cannot be used; grows while broken ones are discovered. */
   readonly skipped?: readonly SkippedImage[];
   /**
-   * The images `indices`, as u8 [indices.length, height, width, channels], in a buffer of the caller's own.
+   * The images `indices`, as u8 [indices.length, height, width, channels], in a buffer of the caller's own:
+   * `target` if it is given (of exactly that size; a loader reuses its buffers), otherwise a new one.
    * Depends on nothing but the indices and `random`, which augmentation draws from.
    */
-  batch(indices: Int32Array, random: HostRandom): Promise<Uint8Array>;
+  batch(indices: Int32Array, random: HostRandom, target?: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface SkippedImage {

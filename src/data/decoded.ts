@@ -78,13 +78,13 @@ export function decodedDataset(options: DecodedDatasetOptions): Dataset {
     labels,
     classes,
     skipped,
-    async batch(indices, random) {
+    async batch(indices, random, target) {
       for (const index of indices) checkIndex(name, index, length);
       // Drawn before anything is awaited: batches prefetched side by side must not share or reorder
       // randomness.
       const mirrored = Array.from(indices, () => flip && random.uniform() < 0.5);
       const images = await Promise.all(Array.from(indices, readable));
-      const result = new Uint8Array(indices.length * imageBytes);
+      const result = target ?? new Uint8Array(indices.length * imageBytes);
       let sinceTurn = 0;
       for (let i = 0; i < images.length; i++) {
         copyImage(images[i], result, i * imageBytes, width, channels, mirrored[i]);

@@ -51,6 +51,8 @@ export class BatchLoader {
   #ahead: Promise<Batch>[] = [];
   #orders = new Map<number, Int32Array>();
   #closed = false;
+  // Buffers given back, for batches to come: fresh ones for every batch would pile up until the next collection.
+  readonly #spare: Uint8Array[] = [];
 
   /** Throws ERR_ARGUMENT for an absurd option, ERR_DATA when the data set has less than one batch. */
   constructor(dataset: Dataset, { batch, seed = 0, prefetch = 4 }: LoaderOptions) {
@@ -93,6 +95,11 @@ export class BatchLoader {
     return batch;
   }
 
+  /** Gives the images of a batch back for reuse, once nobody reads them any more. Never required. */
+  recycle(images: Uint8Array): void {
+    if (this.#spare.length <= this.#prefetch) this.#spare.push(images);
+  }
+
   #fill(count: number): void {
     while (this.#ahead.length < count) {
       const promise = this.#make(this.#delivered + this.#ahead.length);
@@ -107,7 +114,8 @@ export class BatchLoader {
     const index = number % this.batchesPerEpoch;
     const indices = this.#order(epoch).slice(index * this.batch, (index + 1) * this.batch);
     const { labels } = this.dataset;
-    const images = await this.dataset.batch(indices, new HostRandom(this.#seed, augmentationStream, number));
+    const random = new HostRandom(this.#seed, augmentationStream, number);
+    const images = await this.dataset.batch(indices, random, this.#spare.pop());
     return { images, labels: labels && Int32Array.from(indices, (i) => labels[i]), epoch, index };
   }
 

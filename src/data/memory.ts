@@ -57,8 +57,8 @@ export function memoryDataset(options: MemoryDatasetOptions): Dataset {
     channels,
     labels,
     classes,
-    async batch(indices, random) {
-      const result = new Uint8Array(indices.length * imageBytes);
+    async batch(indices, random, target) {
+      const result = target ?? new Uint8Array(indices.length * imageBytes);
       indices.forEach((index, i) => {
         checkIndex(name, index, length);
         const image = images.subarray(index * imageBytes, (index + 1) * imageBytes);

@@ -29,8 +29,10 @@ export class LoaderBatches implements BatchSource {
     const { images, labels } = await this.loader.next();
     const { height, width, channels } = this.loader.dataset;
     const size = this.loader.batch;
+    const converted = scope(() => toUnitRange(tensor(images, [size, height, width, channels])));
+    this.loader.recycle(images); // tensor() has copied them
     return {
-      images: scope(() => toUnitRange(tensor(images, [size, height, width, channels]))),
+      images: converted,
       labels: labels && tensor(labels, [size]),
       size,
     };

@@ -52,6 +52,20 @@ describe('batches', () => {
     await loader.close();
   });
 
+  test('recycled buffers are used again and change no batch', async () => {
+    const reference = await take(new BatchLoader(numbered(true), { batch: 10, seed: 5 }), 30);
+    const loader = new BatchLoader(numbered(true), { batch: 10, seed: 5, prefetch: 2 });
+    const buffers = new Set<ArrayBufferLike>();
+    for (const expected of reference) {
+      const { images } = await loader.next();
+      expect(images).toEqual(expected.images);
+      buffers.add(images.buffer);
+      loader.recycle(images);
+    }
+    expect(buffers.size).toBeLessThan(6);
+    await loader.close();
+  });
+
   test('the seed decides, the prefetching does not', async () => {
     const make = (seed: number, prefetch: number) => new BatchLoader(slow(), { batch: 7, seed, prefetch });
     const reference = await take(make(1, 0), 40);

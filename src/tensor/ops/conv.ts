@@ -33,7 +33,10 @@ let precision: ConvPrecision = 'fast';
  */
 export function setConvPrecision(value: ConvPrecision): void {
   if (value !== 'fast' && value !== 'accurate') {
-    throw new GanvasError('ERR_ARGUMENT', `setConvPrecision: expected 'fast' or 'accurate', got ${String(value)}`);
+    throw new GanvasError(
+      'ERR_ARGUMENT',
+      `setConvPrecision: expected 'fast' or 'accurate', got ${String(value)}`,
+    );
   }
   precision = value;
 }
