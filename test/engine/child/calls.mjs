@@ -6,7 +6,7 @@ const x = [2, 5, 4, 6];
 const w = [4, 3, 2, 3];
 const y = [2, 5, 3, 4];
 // strides, pads, dilations, groups: with two groups of three channels
-const geometry = [1, 1, 1, 1, 0, 0, 1, 1, 2];
+const geometry = [1, 1, 1, 1, 0, 0, 1, 1, 2, 0];
 const c = [6];
 
 export const calls = {
