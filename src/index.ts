@@ -42,6 +42,7 @@ export {
   bernoulli,
   biasAct,
   broadcastTo,
+  type ConvPrecision,
   cast,
   ceil,
   clamp,

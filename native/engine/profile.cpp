@@ -21,14 +21,17 @@ void Profile::add(const Call& call, Clock::time_point begin, Clock::time_point e
   for (const Tensor& t : call.in) shapes += (shapes.empty() ? "" : " ") + t.shape.str();
   shapes += " ->";
   for (const Tensor& t : call.out) shapes += " " + t.shape.str();
+  std::lock_guard<std::mutex> lock(mutex_);
   events_.push_back({call.name(), std::move(shapes), begin, end});
 }
 
 void Profile::add(const char* name, Clock::time_point begin, Clock::time_point end) {
+  std::lock_guard<std::mutex> lock(mutex_);
   events_.push_back({name, "", begin, end});
 }
 
-void Profile::write() const {
+void Profile::write() {
+  std::lock_guard<std::mutex> lock(mutex_);
   std::FILE* file = std::fopen(path_.c_str(), "w");
   if (!file) {
     std::fprintf(stderr, "ganvas: GANVAS_PROFILE: cannot write %s\n", path_.c_str());

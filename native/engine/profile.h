@@ -3,6 +3,7 @@
 // process exits. Costs one branch per command when off.
 #pragma once
 #include <chrono>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ class Profile {
 
   void add(const Call& call, Clock::time_point begin, Clock::time_point end);
   void add(const char* name, Clock::time_point begin, Clock::time_point end);
-  void write() const;
+  void write();
 
  private:
   explicit Profile(std::string path) : path_(std::move(path)) {}
@@ -31,7 +32,8 @@ class Profile {
   };
   std::string path_;
   Clock::time_point origin_ = Clock::now();
-  std::vector<Event> events_;  // the stream's thread adds; read once it can no longer run
+  std::mutex mutex_;  // at exit the stream's thread may still be adding
+  std::vector<Event> events_;
 };
 
 }  // namespace gv
