@@ -44,6 +44,11 @@ struct Call {
     if (in[k].dtype != t)
       fail("ERR_DTYPE", "%s: %s must be %s, got %s", name(), what, gv::name(t), gv::name(in[k].dtype));
   }
+  // f32 or bf16: for ops that compute in f32 and store what they are given.
+  void expectFloat(size_t k, const char* what) const {
+    if (in[k].dtype != DType::F32 && in[k].dtype != DType::BF16)
+      fail("ERR_DTYPE", "%s: %s must be f32 or bf16, got %s", name(), what, gv::name(in[k].dtype));
+  }
   void expectRank(size_t k, int rank, const char* what) const {
     if (in[k].shape.rank() != rank)
       fail("ERR_SHAPE", "%s: %s must have %d dimensions, got %s", name(), what, rank, in[k].shape.str().c_str());

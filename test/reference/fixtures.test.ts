@@ -1,7 +1,7 @@
 // ganvas against PyTorch in float64: the values, gradients and second gradients that make_fixtures.py stored. Ops one by
 // one first, then a WGAN-GP penalty through whole critics and a training step of a small DCGAN.
 
-import { describe, test } from 'vitest';
+import { describe } from 'vitest';
 import * as losses from '../../src/losses/index.js';
 import * as optim from '../../src/optim/index.js';
 import { grad, valueAndGrad } from '../../src/tensor/autograd.js';
@@ -29,9 +29,9 @@ import {
   sum,
   tanh,
 } from '../../src/tensor/ops/index.js';
-import { scope } from '../../src/tensor/scope.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import {
+  checkDerivatives,
   type Derivatives,
   expectClose,
   fixture,
@@ -39,41 +39,8 @@ import {
   loadAll,
   type Named,
   type Stored,
+  scoped,
 } from './fixtures.js';
-
-const scoped = (name: string, fn: () => Promise<void>) => test(name, () => scope(fn));
-
-/** Checks y, the gradients of <y, gy>, and the gradients of <those, v>. */
-async function checkDerivatives(
-  f: (inputs: Record<string, Tensor>) => Tensor,
-  d: Derivatives,
-  tolerance: number,
-): Promise<void> {
-  const inputs = loadAll(d.inputs);
-  const v = loadAll(d.v);
-  const gy = load(d.gy);
-  const names = Object.keys(inputs);
-  await expectClose(f(inputs), d.y, tolerance, 'y');
-
-  const loss = (...xs: Tensor[]) =>
-    sum(mul(f(Object.fromEntries(names.map((name, i) => [name, xs[i]]))), xs[names.length] ?? gy));
-  const { grads } = valueAndGrad(() => loss(...Object.values(inputs)), Object.values(inputs));
-  for (const [i, name] of names.entries())
-    await expectClose(grads[i], d.grads[name], tolerance, `gradient by ${name}`);
-
-  const inner = grad(
-    loss,
-    names.map((_, i) => i),
-  );
-  const along = (...xs: Tensor[]) =>
-    inner(...xs)
-      .map((g, i) => sum(mul(g, v[names[i]])))
-      .reduce(add);
-  const second = valueAndGrad(along, [...Object.values(inputs), gy]).grads;
-  for (const [i, name] of [...names, 'gy'].entries()) {
-    await expectClose(second[i], d.second[name], 5 * tolerance, `second gradient by ${name}`);
-  }
-}
 
 describe('convolutions', () => {
   type Case = Derivatives & { op: string; options: object };
