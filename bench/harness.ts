@@ -1,27 +1,17 @@
 // The benchmark harness: systems under test run as worker processes that do a few steps on request, so they can
-// alternate (A B C A B C …) within one run and the machine's drift hits all of them alike. Medians with min and max;
-// ratios are taken round by round. It measures; it judges nothing. How to read the results: bench/README.md.
+// alternate (A B C A B C …) within one run and the machine's drift hits all of them alike. It knows neither the
+// systems (peers.ts) nor what is printed (report.ts). How to read the results: bench/README.md.
 
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
-const here = dirname(fileURLToPath(import.meta.url));
-
-export interface System {
-  name: string;
-  /** Program and arguments; undefined with a reason when the system is not installed. */
-  command?: string[];
-  env?: Record<string, string>;
-  missing?: string;
-}
+import type { System } from './peers.js';
+import { median } from './report.js';
 
 export interface Reading {
   system: string;
   version?: string;
+  /** Why there are no figures: not installed, or not able to do the work. */
   missing?: string;
   /** Milliseconds of every counted step. */
   ms: number[];
@@ -29,158 +19,125 @@ export interface Reading {
   rounds: number[];
   /** Peak resident memory, MiB. */
   rss?: number;
+  /** What else the worker reported. */
+  extra?: Record<string, number>;
 }
 
-export const median = (values: readonly number[]): number => {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
-
+/** What a worker answers: first its version, then the result of each request for steps. */
 interface Answer {
   version?: string;
   ms?: number[];
   rss?: number;
+  extra?: Record<string, number>;
+}
+
+/** How a comparison is run. */
+export interface Plan {
+  /** Steps before counting starts. */
+  warmup: number;
+  rounds: number;
+  /** Steps per round. */
+  steps: number;
+  /** Seconds that starting, or any one request, may take before a system is given up. Default 240. */
+  patience?: number;
 }
 
 class Worker {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
+  readonly #patience: number;
   #stderr = '';
 
-  constructor(system: System) {
+  constructor(system: System, patience: number) {
     const [program, ...args] = system.command!;
     this.#child = spawn(program, args, { env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3', ...system.env } });
     this.#child.stderr.on('data', (chunk) => {
       this.#stderr = (this.#stderr + chunk).slice(-2000);
     });
+    // A worker that died cannot be written to; the reader below says why.
+    this.#child.stdin.on('error', () => {});
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+    this.#patience = patience;
   }
 
-  async next(): Promise<Answer> {
+  async answer(): Promise<Answer> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const give = () => reject(new Error(`given up: no answer within ${this.#patience} s`));
+      timer = setTimeout(give, this.#patience * 1000);
+    });
+    try {
+      return await Promise.race([this.#next(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #next(): Promise<Answer> {
     for (;;) {
       const { value, done } = await this.#lines.next();
-      if (done) throw new Error(`the worker ended: ${this.#stderr.trim()}`);
+      if (done) throw new Error(`cannot: ${reasonIn(this.#stderr)}`);
       if (value.startsWith('{')) return JSON.parse(value);
     }
   }
 
   run(steps: number): Promise<Answer> {
     this.#child.stdin.write(`${JSON.stringify({ steps })}\n`);
-    return this.next();
+    return this.answer();
   }
 
-  end(): void {
+  /** Lets a worker that is idle end by itself, and kills one that is not. */
+  async end(): Promise<void> {
+    const ended = once(this.#child, 'exit');
     this.#child.stdin.end();
-    this.#child.kill();
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 3000);
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await ended;
+    clearTimeout(timer);
   }
 }
 
+/** The line of a stack trace that says what went wrong. */
+function reasonIn(stderr: string): string {
+  const lines = stderr.trim().split('\n');
+  const line = lines.findLast((text) => /Error\b.*:/.test(text)) ?? lines.at(-1) ?? '';
+  return line.trim().replaceAll('|', '/').slice(0, 200);
+}
+
 /** Runs the systems in alternation: `warmup` steps each, then `rounds` rounds of `steps` steps. */
-export async function compare(
-  systems: System[],
-  { warmup, rounds, steps }: { warmup: number; rounds: number; steps: number },
-): Promise<Reading[]> {
-  const readings: Reading[] = systems.map((s) => ({
-    system: s.name,
-    missing: s.missing,
-    ms: [],
-    rounds: [],
-  }));
+export async function compare(systems: System[], plan: Plan): Promise<Reading[]> {
+  const { warmup, rounds, steps, patience = 240 } = plan;
+  const readings = systems.map(
+    ({ name, missing }): Reading => ({ system: name, missing, ms: [], rounds: [] }),
+  );
   const workers: (Worker | undefined)[] = [];
+  const giveUp = async (i: number, error: unknown) => {
+    Object.assign(readings[i], { missing: (error as Error).message, ms: [], rounds: [] });
+    await workers[i]?.end();
+    workers[i] = undefined;
+  };
   for (const [i, system] of systems.entries()) {
     if (!system.command) continue;
     try {
-      workers[i] = new Worker(system);
-      readings[i].version = (await workers[i]!.next()).version;
-      await workers[i]!.run(warmup);
+      workers[i] = new Worker(system, patience);
+      readings[i].version = (await workers[i]!.answer()).version;
+      if (warmup > 0) await workers[i]!.run(warmup);
     } catch (error) {
-      readings[i].missing = (error as Error).message;
-      workers[i]?.end();
-      workers[i] = undefined;
+      await giveUp(i, error);
     }
   }
   for (let round = 0; round < rounds; round++) {
     for (const [i, worker] of workers.entries()) {
       if (!worker) continue;
-      const { ms = [], rss } = await worker.run(steps);
-      readings[i].ms.push(...ms);
-      readings[i].rounds.push(median(ms));
-      readings[i].rss = rss;
+      try {
+        const { ms = [], rss, extra } = await worker.run(steps);
+        readings[i].ms.push(...ms);
+        readings[i].rounds.push(median(ms));
+        Object.assign(readings[i], { rss, extra });
+      } catch (error) {
+        await giveUp(i, error);
+      }
     }
   }
-  for (const worker of workers) worker?.end();
+  for (const worker of workers) await worker?.end();
   return readings;
-}
-
-/** PyTorch through GANVAS_PYTHON, in one memory format. */
-export function torchSystem(name: string, worker: string, config: object): System {
-  const python = process.env.GANVAS_PYTHON;
-  if (!python) return { name, missing: 'set GANVAS_PYTHON to a Python that has PyTorch' };
-  return { name, command: [python, join(here, 'peers', worker), JSON.stringify(config)] };
-}
-
-/** tfjs-node through GANVAS_PEERS, a folder whose node_modules holds it. */
-export function tfjsSystem(name: string, worker: string, config: object): System {
-  const peers = process.env.GANVAS_PEERS;
-  if (!peers || !existsSync(join(peers, 'node_modules/@tensorflow/tfjs-node'))) {
-    return { name, missing: 'set GANVAS_PEERS to a folder where @tensorflow/tfjs-node is installed' };
-  }
-  return { name, command: [process.execPath, join(here, 'peers', worker), JSON.stringify(config)] };
-}
-
-/** ganvas from dist/, as a user would run it. */
-export function ganvasSystem(name: string, worker: string, config: object): System {
-  return {
-    name,
-    command: [process.execPath, '--import', 'tsx', join(here, 'peers', worker), JSON.stringify(config)],
-  };
-}
-
-export interface Machine {
-  cpu: string;
-  cores: number;
-  memoryGiB: number;
-  node: string;
-  date: string;
-}
-
-export function machine(): Machine {
-  return {
-    cpu: cpus()[0].model,
-    cores: cpus().length,
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    node: process.version,
-    date: new Date().toISOString().slice(0, 10),
-  };
-}
-
-const fixed = (v: number | undefined, digits = 1) =>
-  v === undefined || Number.isNaN(v) ? '–' : v.toFixed(digits);
-
-/** Markdown rows: median, range, memory, and how many times faster `reference` is, median of the per-round ratios. */
-export function table(title: string, readings: Reading[], reference = readings[0]): string {
-  const rows = readings.map((r) => {
-    if (r.missing) return `| ${r.system} | missing: ${r.missing} | | | |`;
-    const ratio = median(r.rounds.map((ms, i) => ms / reference.rounds[i]));
-    const range = `${fixed(Math.min(...r.ms))}–${fixed(Math.max(...r.ms))}`;
-    return `| ${r.system} | ${fixed(median(r.ms))} | ${range} | ${fixed(r.rss, 0)} | ${fixed(ratio, 2)} |`;
-  });
-  return [
-    `### ${title}`,
-    '',
-    `| system | ms / step (median) | min–max | peak memory, MiB | time ÷ ${reference.system}'s |`,
-    '|---|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
-}
-
-/** Adds a result under `key` to a JSON file (made if missing) beside the machine it was measured on. */
-export function record(file: string, key: string, value: unknown): void {
-  mkdirSync(dirname(file), { recursive: true });
-  const all = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
-  all.machine = machine();
-  all[key] = value;
-  writeFileSync(file, `${JSON.stringify(all, null, 1)}\n`);
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the tests that reach native code under AddressSanitizer (default) or valgrind, and fails on any report.
-#   scripts/sanitize.sh              build with AddressSanitizer into build/sanitize; op, autograd and engine tests
+# Runs the tests that reach native code under AddressSanitizer and UndefinedBehaviorSanitizer (default) or valgrind, and
+# fails on any report.
+#   scripts/sanitize.sh              build with both into build/sanitize; op, autograd, layer and engine tests
 #   scripts/sanitize.sh --valgrind   the ordinary build under valgrind: every op with random arguments, no test runner
 set -eu
 cd "$(dirname "$0")/.."
@@ -26,16 +27,17 @@ cmake --build "$out"
 # nothing at exit, and the engine's threads and pool live as long as the process by design.
 GANVAS_ADDON=$PWD/$out/ganvas.node
 ASAN_OPTIONS=detect_leaks=0:abort_on_error=0:exitcode=99:allocator_may_return_null=1:log_path=$PWD/$out/report
+UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/$out/report
 LD_PRELOAD=$(g++ -print-file-name=libasan.so)
-export GANVAS_ADDON ASAN_OPTIONS LD_PRELOAD
+export GANVAS_ADDON ASAN_OPTIONS UBSAN_OPTIONS LD_PRELOAD
 status=0
 node node_modules/vitest/vitest.mjs run --pool=forks --no-file-parallelism --test-timeout=300000 \
-  test/tensor test/engine test/reference || status=$?
+  test/tensor test/engine test/reference test/nn test/train/threads.test.ts test/train/capture.test.ts || status=$?
 unset LD_PRELOAD
 for report in "$out"/report.*; do
   [ -e "$report" ] || continue
   cat "$report" >&2
   status=1
 done
-[ "$status" = 0 ] && echo 'AddressSanitizer: no report'
+[ "$status" = 0 ] && echo 'Sanitizers: no report'
 exit "$status"

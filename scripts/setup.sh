@@ -38,6 +38,15 @@ has_highway() {
   printf '#include <hwy/highway.h>\nint main() {}\n' | c++ -std=c++17 -fsyntax-only -x c++ - >/dev/null 2>&1
 }
 
+# Where the package managers put it; the build finds it through CMake.
+has_eigen() {
+  local prefix
+  for prefix in /usr /usr/local "${HOMEBREW_PREFIX:-/opt/homebrew}"; do
+    [ ! -e "$prefix/include/eigen3/Eigen/Core" ] || return 0
+  done
+  return 1
+}
+
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
@@ -59,27 +68,28 @@ apt_install() {
 
 # Prints the packages that are missing, by the names of the package manager at hand.
 missing_packages() {
-  local compiler=$1 ninja=$2 highway=$3 certificates=$4
+  local compiler=$1 ninja=$2 highway=$3 eigen=$4 certificates=$5
   has c++ || echo "$compiler"
   has cmake || echo cmake
   has ninja || has ninja-build || echo "$ninja"
   { has c++ && has_highway; } || echo "$highway"
+  has_eigen || echo "$eigen"
   [ -z "$certificates" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -d /etc/pki/tls/certs ] || echo "$certificates"
 }
 
 if has apt-get; then
-  missing=$(missing_packages g++ ninja-build libhwy-dev ca-certificates)
+  missing=$(missing_packages g++ ninja-build libhwy-dev libeigen3-dev ca-certificates)
   installer=apt_install
 elif has dnf; then
-  missing=$(missing_packages gcc-c++ ninja-build highway-devel ca-certificates)
+  missing=$(missing_packages gcc-c++ ninja-build highway-devel eigen3-devel ca-certificates)
   installer=dnf_install
 elif has brew; then
   # Compilers do not look below Homebrew's prefix by themselves.
   export CPATH="$(brew --prefix)/include${CPATH:+:$CPATH}" LIBRARY_PATH="$(brew --prefix)/lib${LIBRARY_PATH:+:$LIBRARY_PATH}"
-  missing=$(missing_packages gcc ninja highway '')
+  missing=$(missing_packages gcc ninja highway eigen '')
   installer=brew_install
 else
-  missing=$(missing_packages 'a C++17 compiler (c++)' ninja 'Highway (libhwy)' '')
+  missing=$(missing_packages 'a C++17 compiler (c++)' ninja 'Highway (libhwy)' 'Eigen 3' '')
   [ -z "$missing" ] || die "no apt-get, dnf or brew here; please install: $(echo "$missing" | paste -sd, -)"
 fi
 if [ -n "$missing" ]; then

@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_CUDA_UNAVAILABLE'
   | 'ERR_NATIVE_MISSING'
+  | 'ERR_PACKAGE_MISSING'
   | 'ERR_DISPOSED'
   | 'ERR_ARGUMENT'
   | 'ERR_NOT_DIFFERENTIABLE'
@@ -18,6 +19,7 @@ export type ErrorCode =
   | 'ERR_FILE_FORMAT'
   | 'ERR_FILE_IO'
   | 'ERR_CHECKPOINT'
+  | 'ERR_CAPTURE'
   | 'ERR_NAN'
   | 'ERR_RUN_EXISTS'
   | 'ERR_INTERNAL';

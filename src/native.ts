@@ -1,10 +1,8 @@
-// Finds and loads the native addon, and explains itself when it cannot. Also the one place where an error thrown by
-// native code becomes a GanvasError. No tensors here: see tensor/define.ts for how ops are called.
+// What the native addon offers, loaded on first use (load-addon.ts finds it). Also the one place where an error thrown
+// by native code becomes a GanvasError. No tensors here: see tensor/define.ts for how ops are called.
 
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type ErrorCode, GanvasError } from './errors.js';
+import { type AddonOrigin, type LoadedAddon, loadAddon } from './load-addon.js';
 
 /** Element types, in the order of the native enumeration. */
 export const dtypes = ['f32', 'i32', 'u8', 'bf16'] as const;
@@ -25,6 +23,21 @@ export interface Addon {
   /** Shared buffer: input slots and attributes go in; output slots, dtypes, ranks and dimensions come out. */
   readonly args: Float64Array;
   run(op: number, inputs: number, attributes: number): number;
+  /** Records calls instead of queuing them, until endCapture or cancelCapture. */
+  beginCapture(): void;
+  /** An input of the program being recorded; its shape is in `args`. */
+  placeholder(dtype: number, rank: number): number;
+  /** Attributes of the last recorded call that each run gives anew. */
+  live(first: number, count: number): void;
+  /** Ends the recording; takes the results' slots, leaves where each comes from: 0 made anew, 1 an input, 2 outside. */
+  endCapture(results: number): number;
+  cancelCapture(): void;
+  /** Takes the inputs' slots and the live values, leaves the results' slots. */
+  runProgram(program: number, inputs: number, values: number): number;
+  freeProgram(program: number): void;
+  /** How the later recording differs; empty if it does not. */
+  programDifference(earlier: number, later: number): string;
+  programInfo(program: number): { calls: number; steps: number };
   fromData(dtype: number, rank: number, data: ArrayBufferView): number;
   view(slot: number, rank: number): number;
   free(slot: number): void;
@@ -44,40 +57,17 @@ export interface Addon {
 export interface NativeStatus {
   loaded: boolean;
   path?: string;
+  origin?: AddonOrigin;
   error?: string;
   cpu?: { target: string; targets: string[]; threads: number };
   cuda: { available: false; reason: string };
 }
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const candidates = [process.env.GANVAS_ADDON, join(root, 'build/Release/ganvas.node')];
-
-let loaded: { addon: Addon; path: string } | undefined;
-
-function load(): { addon: Addon; path: string } {
-  const require = createRequire(import.meta.url);
-  const tried: string[] = [];
-  for (const path of candidates) {
-    if (!path) continue;
-    try {
-      return { addon: require(path) as Addon, path };
-    } catch (error) {
-      tried.push(`${path}: ${(error as Error).message.split('\n')[0]}`);
-    }
-  }
-  throw new GanvasError(
-    'ERR_NATIVE_MISSING',
-    `the native addon could not be loaded (${process.platform}-${process.arch}, Node ${process.version}).\n` +
-      `Tried:\n  ${tried.join('\n  ')}\n` +
-      'Remedies: 1. in a checkout, run scripts/setup.sh, which installs a compiler and builds it; ' +
-      '2. with a compiler, cmake, ninja and libhwy-dev present, run npm run build:native; ' +
-      '3. point GANVAS_ADDON at a ganvas.node built for this platform.',
-  );
-}
+let loaded: LoadedAddon<Addon> | undefined;
 
 /** The addon, loaded on first use. Throws ERR_NATIVE_MISSING with what was tried and the remedies. */
 export function addon(): Addon {
-  loaded ??= load();
+  loaded ??= loadAddon<Addon>();
   return loaded.addon;
 }
 
@@ -86,7 +76,8 @@ export function nativeStatus(): NativeStatus {
   const cuda = { available: false as const, reason: 'this build has no CUDA plugin' };
   try {
     const native = addon();
-    return { loaded: true, path: loaded!.path, cpu: { ...native.cpu(), threads: native.threads() }, cuda };
+    const { path, origin } = loaded!;
+    return { loaded: true, path, origin, cpu: { ...native.cpu(), threads: native.threads() }, cuda };
   } catch (error) {
     return { loaded: false, error: (error as Error).message, cuda };
   }

@@ -1,5 +1,5 @@
-// The version of the package, as package.json has it: seen from src/ and from dist/ it lies one folder up.
+// The version of the package, as package.json has it.
 
-import { createRequire } from 'node:module';
+import { manifest } from './package-root.js';
 
-export const version: string = createRequire(import.meta.url)('../package.json').version;
+export const version: string = manifest.version;

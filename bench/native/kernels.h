@@ -15,4 +15,7 @@ std::vector<int64_t> builtTargets();
 /** Compares every kernel with plain double loops, on every instruction set built; returns the number of failures. */
 int checkKernels();
 
+/** The matrix products on AMX and those of bf16; returns the number of failures. */
+int checkMatrixUnit();
+
 }  // namespace gv::cpu

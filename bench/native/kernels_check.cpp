@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "cpu/amx.h"
 #include "cpu/conv.h"
 #include "cpu/gemm.h"
 #include "cpu/pool.h"
@@ -259,6 +260,7 @@ void checkPool() {
 int checkKernels() {
   checkPool();
   checkThreads();
+  allowAmx(false);
   for (const int64_t target : builtTargets()) {
     hwy::SetSupportedTargetsForTest(target);
     random32.seed(7);
@@ -268,7 +270,8 @@ int checkKernels() {
     std::printf("%s: %d failures\n", hwy::TargetName(target), failures - before);
   }
   hwy::SetSupportedTargetsForTest(0);
-  return failures;
+  allowAmx(true);
+  return failures + checkMatrixUnit();
 }
 
 }  // namespace gv::cpu

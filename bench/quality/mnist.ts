@@ -1,7 +1,7 @@
-// Does `ganvas train dcgan --data mnist` learn the digits? Trains with the command's defaults for a fixed time, then a
+// Does `ganvas train MODEL --data mnist` learn the digits? Trains with the command's defaults for a fixed time, then a
 // classifier trained with ganvas judges 2,000 samples: all ten digits, each 3 to 25 %, mean confidence at least 0.85.
 //
-//   npx tsx bench/quality/mnist.ts [--minutes 10] [--json FILE] [--grid FILE.png]
+//   npx tsx bench/quality/mnist.ts [--model dcgan] [--minutes 10] [--precision bf16] [--json FILE] [--grid FILE.png]
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,11 +12,17 @@ import { manualSeed } from '../../src/index.js';
 import { writePngGrid } from '../../src/io/images.js';
 import { loadGenerator } from '../../src/train/generator.js';
 import { trainRun } from '../../src/train/run.js';
-import { record } from '../harness.js';
+import { record } from '../report.js';
 import { classify, makeClassifier, trainClassifier } from './classifier.js';
 
 const { values } = parseArgs({
-  options: { minutes: { type: 'string' }, json: { type: 'string' }, grid: { type: 'string' } },
+  options: {
+    model: { type: 'string', default: 'dcgan' },
+    minutes: { type: 'string' },
+    precision: { type: 'string', default: 'f32' },
+    json: { type: 'string' },
+    grid: { type: 'string' },
+  },
 });
 const minutes = Number(values.minutes ?? 10);
 const samples = 2000;
@@ -33,10 +39,10 @@ const timer = setTimeout(() => clock.abort(), minutes * 60_000);
 const began = performance.now();
 const out = join(folder, 'run');
 const summary = await trainRun({
-  model: 'dcgan',
+  model: values.model,
   data: 'mnist',
   out,
-  config: { seed: 1 },
+  config: { seed: 1, precision: values.precision },
   signal: clock.signal,
   onEvent: (event) => {
     if (event.type === 'step' && event.step % 200 === 0) {
@@ -55,7 +61,7 @@ const images = await generator.generate(await generator.latents(samples, 1), sam
 const { classes, confidence } = await classify(judge, images);
 const shares = Array.from({ length: 10 }, (_, digit) => classes.filter((c) => c === digit).length / samples);
 const meanConfidence = confidence.reduce((a, b) => a + b, 0) / samples;
-console.log(`DCGAN: ${summary.step} steps in ${seconds.toFixed(0)} s`);
+console.log(`${values.model}, ${values.precision}: ${summary.step} steps in ${seconds.toFixed(0)} s`);
 console.log(`shares of 0–9: ${shares.map((s) => `${(s * 100).toFixed(1)} %`).join(', ')}`);
 console.log(`mean confidence: ${meanConfidence.toFixed(3)}`);
 if (values.grid) {
@@ -66,7 +72,13 @@ if (values.grid) {
   );
 }
 if (values.json)
-  record(values.json, 'dcgan-mnist', { accuracy, steps: summary.step, seconds, shares, meanConfidence });
+  record(values.json, `quality, ${values.model} ${values.precision} on the digits`, {
+    accuracy,
+    steps: summary.step,
+    seconds,
+    shares,
+    meanConfidence,
+  });
 generator.dispose();
 await rm(folder, { recursive: true });
 const good = accuracy >= 0.97 && shares.every((s) => s >= 0.03 && s <= 0.25) && meanConfidence >= 0.85;

@@ -3,69 +3,14 @@
 #include <cstring>
 #include <mutex>
 
+#include "binding/arguments.h"
 #include "binding/cpu_info.h"
-#include "binding/environment.h"
+#include "binding/programs.h"
 #include "cpu/pool.h"
 #include "ops/table.h"
 
 namespace gv {
 namespace {
-
-using Info = Napi::CallbackInfo;
-
-Environment& environmentOf(const Info& info) { return *static_cast<Environment*>(info.Data()); }
-
-template <Napi::Value (*body)(const Info&, Environment&)>
-Napi::Value guarded(const Info& info) {
-  try {
-    return body(info, environmentOf(info));
-  } catch (const Napi::Error&) {
-    throw;
-  } catch (const Error& error) {
-    throw toJavaScript(info.Env(), error);
-  } catch (const std::exception& error) {
-    throw toJavaScript(info.Env(), Error("ERR_INTERNAL", error.what()));
-  }
-}
-
-double numberArg(const Info& info, size_t i, const char* what) {
-  if (i >= info.Length() || !info[i].IsNumber()) fail("ERR_ARGUMENT", "%s must be a number", what);
-  return info[i].As<Napi::Number>().DoubleValue();
-}
-
-int64_t integerArg(const Info& info, size_t i, int64_t lo, int64_t hi, const char* what) {
-  const double v = numberArg(info, i, what);
-  if (!(v >= double(lo) && v <= double(hi)) || v != double(int64_t(v)))
-    fail("ERR_ARGUMENT", "%s must be an integer from %lld to %lld, got %g", what, (long long)lo, (long long)hi, v);
-  return int64_t(v);
-}
-
-// Dimensions that JavaScript left in the argument buffer.
-Shape shapeArg(const Environment& e, int64_t rank, const char* what) {
-  Shape shape;
-  for (int64_t i = 0; i < rank; i++) {
-    const double d = e.args()[i];
-    if (!(d >= 0 && d <= double(kMaxElements)) || d != double(int64_t(d)))
-      fail("ERR_SHAPE", "%s: dimension %d must be a whole number from 0 to 2^40, got %g", what, int(i), d);
-    shape.push(int64_t(d));
-  }
-  shape.check(what);
-  return shape;
-}
-
-// Writes the outputs' slots and shapes where JavaScript reads them.
-int publish(Environment& e, std::vector<Tensor>& outputs) {
-  double* at = e.args();
-  for (Tensor& t : outputs) {
-    const Shape shape = t.shape;
-    const DType dtype = t.dtype;
-    *at++ = e.put(std::move(t));
-    *at++ = int(dtype);
-    *at++ = shape.rank();
-    for (int i = 0; i < shape.rank(); i++) *at++ = double(shape[i]);
-  }
-  return int(outputs.size());
-}
 
 Napi::Value Run(const Info& info, Environment& e) {
   const int64_t op = integerArg(info, 0, 0, kOpCount - 1, "op");
@@ -83,7 +28,10 @@ Napi::Value Run(const Info& info, Environment& e) {
   call.attrs.assign(e.args() + inputs, e.args() + inputs + attrs);
   call.op->infer(call);
   std::vector<Tensor> outputs = call.out;
-  engine.stream.enqueue(std::move(call));
+  if (e.recording)
+    e.recording->add(std::move(call));
+  else
+    engine.stream.enqueue(std::move(call));
   return Napi::Number::New(info.Env(), publish(e, outputs));
 }
 
@@ -105,6 +53,7 @@ Napi::Value FromData(const Info& info, Environment& e) {
   t.storage = std::make_shared<Storage>(Engine::get().allocator, t.bytes());
   t.storage->materialise();
   if (bytes) std::memcpy(t.storage->data, data, bytes);
+  if (e.recording) e.recording->uploads.push_back(t);
   return Napi::Number::New(info.Env(), e.put(std::move(t)));
 }
 
@@ -124,6 +73,7 @@ Napi::Value Free(const Info& info, Environment& e) {
 }
 
 Napi::Value Read(const Info& info, Environment& e) {
+  refuseWhileRecording(e, "data");
   const Tensor t = e.at(integerArg(info, 0, 0, INT32_MAX, "slot"), "data");
   return e.promise([t](auto settle) {
     Engine::get().stream.read(t, [settle, bytes = t.bytes()](ErrorPtr error, const void* data) {
@@ -141,6 +91,7 @@ Napi::Value Read(const Info& info, Environment& e) {
 }
 
 Napi::Value Sync(const Info&, Environment& e) {
+  refuseWhileRecording(e, "sync");
   return e.promise([](auto settle) {
     Engine::get().stream.sync([settle](ErrorPtr error) { settle(error, nullptr); });
   });
@@ -221,6 +172,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("threads", guarded<Threads>);
   add("setThreads", guarded<SetThreads>);
   add("cpu", guarded<Cpu>);
+  addPrograms(add);
   exports.Set("args", e->argsArray());
   Napi::Array ops = Napi::Array::New(env, size_t(kOpCount));
   for (int i = 0; i < kOpCount; i++) ops.Set(uint32_t(i), kOps[i].name);

@@ -1,5 +1,7 @@
 #include "binding/cpu_info.h"
 
+#include "cpu/amx.h"
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "binding/cpu_info.cpp"
 #include "cpu/simd.h"
@@ -18,6 +20,11 @@ CpuInfo cpuInfo() {
   CpuInfo info;
   info.target = hwy::TargetName(HWY_DYNAMIC_DISPATCH(Target)());
   for (int64_t target : hwy::SupportedAndGeneratedTargets()) info.targets.push_back(hwy::TargetName(target));
+  // Not one of Highway's: the matrix products use it beside the vectors.
+  if (cpu::amxAvailable()) {
+    info.target += "+AMX";
+    info.targets.insert(info.targets.begin(), "AMX");
+  }
   return info;
 }
 

@@ -1,5 +1,7 @@
 #include "binding/environment.h"
 
+#include <algorithm>
+
 #include "cpu/pool.h"
 
 namespace gv {
@@ -98,6 +100,27 @@ void Environment::release(int64_t slot) {
   slots_[size_t(slot)] = Tensor{};
   free_.push_back(int(slot));
 }
+
+bool Environment::holds(const std::unordered_set<const Storage*>& storages, const std::vector<int64_t>& except) const {
+  for (size_t slot = 0; slot < slots_.size(); slot++)
+    if (slots_[slot].storage && storages.count(slots_[slot].storage.get()) &&
+        !std::binary_search(except.begin(), except.end(), int64_t(slot)))
+      return true;
+  return false;
+}
+
+int64_t Environment::putProgram(std::shared_ptr<Program> program) {
+  programs_.emplace(nextProgram_, std::move(program));
+  return nextProgram_++;
+}
+
+const std::shared_ptr<Program>& Environment::programAt(int64_t id) const {
+  const auto found = programs_.find(id);
+  if (found == programs_.end()) fail("ERR_DISPOSED", "program: it has been disposed");
+  return found->second;
+}
+
+void Environment::releaseProgram(int64_t id) { programs_.erase(id); }
 
 Napi::Promise Environment::promise(
     std::function<void(std::function<void(ErrorPtr, std::function<napi_value(Napi::Env)>)>)> start) {

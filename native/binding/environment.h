@@ -1,5 +1,5 @@
-// State of one JavaScript environment (the main thread or a worker): its slot table, its shared argument buffer and
-// the channel on which the stream's thread hands results back. The engine behind it is one for the process.
+// State of one JavaScript environment (the main thread or a worker): its slot table, its programs, its shared argument
+// buffer and the channel on which the stream's thread hands results back. The engine behind it is one for the process.
 #pragma once
 #include <napi.h>
 
@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "engine/stream.h"
@@ -56,6 +57,16 @@ class Environment {
   int put(Tensor tensor);
   const Tensor& at(int64_t slot, const char* what) const;
   void release(int64_t slot);
+  // Whether some slot outside `except` (slots, sorted) holds one of these storages.
+  bool holds(const std::unordered_set<const Storage*>& storages, const std::vector<int64_t>& except) const;
+
+  // The recording in progress, if there is one.
+  std::unique_ptr<Recording> recording;
+
+  int64_t putProgram(std::shared_ptr<Program> program);
+  const std::shared_ptr<Program>& programAt(int64_t id) const;
+  void releaseProgram(int64_t id);
+
   size_t liveTensors() const { return slots_.size() - free_.size(); }
 
   // A promise that a closure handed to the stream settles later, on the JavaScript thread.
@@ -67,6 +78,8 @@ class Environment {
   double* args_;
   std::vector<Tensor> slots_;
   std::vector<int> free_;
+  std::unordered_map<int64_t, std::shared_ptr<Program>> programs_;
+  int64_t nextProgram_ = 0;
   std::shared_ptr<Channel> channel_;
 };
 

@@ -49,6 +49,34 @@ HWY_INLINE V activationGrad(V g, V z, V slope) {
     return activationGradFromResult<A>(g, z, slope);
 }
 
+/** FinishArgs on vectors. */
+struct Finish {
+  V slope, gain, inverse, limit;
+  explicit Finish(const FinishArgs& a)
+      : slope(hn::Set(D(), a.activation.slope)),
+        gain(hn::Set(D(), a.gain)),
+        inverse(hn::Set(D(), 1.0f / a.gain)),
+        limit(hn::Set(D(), a.clamp)) {}
+};
+
+/** min(max(gain act(z), -clamp), clamp); NaN stays. */
+template <Activation A>
+HWY_INLINE V finish(V z, const Finish& f) {
+  const V y = hn::Mul(activate<A>(z, f.slope), f.gain);
+  const V low = hn::Neg(f.limit);
+  return hn::IfThenElse(hn::Gt(y, f.limit), f.limit, hn::IfThenElse(hn::Lt(y, low), low, y));
+}
+
+/** The gradient by z of `finish`, written with its result: 0 where that was clamped. */
+template <Activation A>
+HWY_INLINE V finishGradFromResult(V g, V y, const Finish& f) {
+  const V d = activationGradFromResult<A>(hn::Mul(g, f.gain), hn::Mul(y, f.inverse), f.slope);
+  // An infinite result is not clamped by an infinite limit: its gradient is the activation's.
+  const V infinity = vm::Constant(std::numeric_limits<float>::infinity());
+  const auto clamped = hn::And(hn::Ge(hn::Abs(y), f.limit), hn::Lt(f.limit, infinity));
+  return hn::IfThenElse(clamped, hn::Zero(D()), d);
+}
+
 template <Activation A>
 using ActivationTag = std::integral_constant<Activation, A>;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cpu/columns.h"
+#include "cpu/floats.h"
 #include "cpu/pool.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -15,35 +16,42 @@
 HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 
-template <Activation A, int kRows>
-HWY_INLINE void BiasRows(const float* HWY_RESTRICT x, float* HWY_RESTRICT y, int64_t stride, int64_t width,
-                         const float* HWY_RESTRICT bias, V slope) {
+// T is float or BF16: what x, y, gy and dx are stored as.
+template <Activation A, int kRows, class T>
+HWY_INLINE void BiasRows(const T* HWY_RESTRICT x, T* HWY_RESTRICT y, int64_t stride, int64_t width,
+                         const float* HWY_RESTRICT bias, const Finish& f) {
   overLanes(width, [&](int64_t j, auto at) HWY_ATTR {
     const V b = at.load(bias + j);
     for (int r = 0; r < kRows; r++)
-      at.store(activate<A>(hn::Add(at.load(x + r * stride + j), b), slope), y + r * stride + j);
+      at.store(finish<A>(hn::Add(at.load(x + r * stride + j), b), f), y + r * stride + j);
   });
 }
 
-void Bias(ActivationArgs activation, const float* x, float* y, int64_t rows, int64_t stride, int64_t width,
-          const float* bias) {
-  withActivation(activation.kind, [&](auto tag) HWY_ATTR {
+template <class T>
+void BiasAll(FinishArgs finishArgs, const T* x, T* y, int64_t rows, int64_t stride, int64_t width,
+             const float* bias) {
+  withActivation(finishArgs.activation.kind, [&](auto tag) HWY_ATTR {
     constexpr Activation A = decltype(tag)::value;
-    const V slope = hn::Set(D(), activation.slope);
+    const Finish f(finishArgs);
     int64_t r = 0;
-    for (; r + 4 <= rows; r += 4) BiasRows<A, 4>(x + r * stride, y + r * stride, stride, width, bias, slope);
-    for (; r < rows; r++) BiasRows<A, 1>(x + r * stride, y + r * stride, stride, width, bias, slope);
+    for (; r + 4 <= rows; r += 4) BiasRows<A, 4>(x + r * stride, y + r * stride, stride, width, bias, f);
+    for (; r < rows; r++) BiasRows<A, 1>(x + r * stride, y + r * stride, stride, width, bias, f);
   });
 }
 
-template <Activation A, int kRows>
-HWY_INLINE void BiasGradRows(const float* HWY_RESTRICT gy, const float* HWY_RESTRICT y, float* HWY_RESTRICT dx,
-                             int64_t stride, int64_t width, V slope, float* HWY_RESTRICT sum) {
+void Bias(FinishArgs finishArgs, Floats x, Floats y, int64_t rows, int64_t stride, int64_t width,
+          const float* bias) {
+  x.visit([&](auto* px) { BiasAll(finishArgs, px, y.like(px), rows, stride, width, bias); });
+}
+
+template <Activation A, int kRows, class T>
+HWY_INLINE void BiasGradRows(const T* HWY_RESTRICT gy, const T* HWY_RESTRICT y, T* HWY_RESTRICT dx, int64_t stride,
+                             int64_t width, const Finish& f, float* HWY_RESTRICT sum) {
   overLanes(width, [&](int64_t j, auto at) HWY_ATTR {
     V s = hn::LoadU(D(), sum + j);
     for (int r = 0; r < kRows; r++) {
       const int64_t k = r * stride + j;
-      const V g = activationGradFromResult<A>(at.load(gy + k), at.load(y + k), slope);
+      const V g = finishGradFromResult<A>(at.load(gy + k), at.load(y + k), f);
       at.store(g, dx + k);
       s = hn::Add(s, g);
     }
@@ -51,24 +59,30 @@ HWY_INLINE void BiasGradRows(const float* HWY_RESTRICT gy, const float* HWY_REST
   });
 }
 
-void BiasGrad(ActivationArgs activation, const float* gy, const float* y, float* dx, int64_t rows, int64_t stride,
-              int64_t width, double* HWY_RESTRICT sum) {
+template <class T>
+void BiasGradAll(FinishArgs finishArgs, const T* gy, const T* y, T* dx, int64_t rows, int64_t stride, int64_t width,
+                 double* HWY_RESTRICT sum) {
   constexpr int64_t kBlockRows = 64;
   HWY_ALIGN float s[ColumnPlan::kMaxWidth + kLanes];
   std::fill_n(sum, width, 0.0);
-  withActivation(activation.kind, [&](auto tag) HWY_ATTR {
+  withActivation(finishArgs.activation.kind, [&](auto tag) HWY_ATTR {
     constexpr Activation A = decltype(tag)::value;
-    const V slope = hn::Set(D(), activation.slope);
+    const Finish f(finishArgs);
     for (int64_t r = 0; r < rows;) {
       const int64_t end = std::min(r + kBlockRows, rows);
       std::fill_n(s, width + kLanes, 0.0f);
       for (; r + 4 <= end; r += 4)
-        BiasGradRows<A, 4>(gy + r * stride, y + r * stride, dx + r * stride, stride, width, slope, s);
+        BiasGradRows<A, 4>(gy + r * stride, y + r * stride, dx + r * stride, stride, width, f, s);
       for (; r < end; r++)
-        BiasGradRows<A, 1>(gy + r * stride, y + r * stride, dx + r * stride, stride, width, slope, s);
+        BiasGradRows<A, 1>(gy + r * stride, y + r * stride, dx + r * stride, stride, width, f, s);
       for (int64_t j = 0; j < width; j++) sum[j] += double(s[j]);
     }
   });
+}
+
+void BiasGrad(FinishArgs finishArgs, Floats gy, Floats y, Floats dx, int64_t rows, int64_t stride, int64_t width,
+              double* sum) {
+  y.visit([&](auto* py) { BiasGradAll(finishArgs, gy.like(py), py, dx.like(py), rows, stride, width, sum); });
 }
 
 }  // namespace gv::cpu::HWY_NAMESPACE
@@ -88,9 +102,9 @@ namespace run {
 void biasAct(const Call& call) {
   const Shape shape = call.in[0].shape;
   const ColumnPlan plan(1, shape.count(0, shape.rank() - 1), shape.last());
-  const ActivationArgs activation = ActivationArgs::decode(call, 0);
-  const float *x = call.in[0].data<float>(), *b = call.in[1].data<float>();
-  float* y = call.out[0].data<float>();
+  const FinishArgs finishArgs = FinishArgs::decode(call, 0);
+  const Floats x(call.in[0]), y(call.out[0]);
+  const float* b = call.in[1].data<float>();
   Workspace space(call, size_t(plan.width) * sizeof(float));
   float* wide = space.as<float>();
   for (int64_t j = 0; j < plan.width; j++) wide[j] = b[j % plan.channels];
@@ -98,7 +112,7 @@ void biasAct(const Call& call) {
   parallelRange(plan.pieces, plan.grain(), [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; k++) {
       const ColumnPlan::Piece p = plan.piece(k);
-      kernel(activation, x + p.offset, y + p.offset, p.rows, p.stride, p.width, wide + p.column);
+      kernel(finishArgs, x + p.offset, y + p.offset, p.rows, p.stride, p.width, wide + p.column);
     }
   });
 }
@@ -106,16 +120,16 @@ void biasAct(const Call& call) {
 void biasActGrad(const Call& call) {
   const Shape shape = call.in[0].shape;
   const ColumnPlan plan(1, shape.count(0, shape.rank() - 1), shape.last());
-  const ActivationArgs activation = ActivationArgs::decode(call, 0);
-  const float *gy = call.in[0].data<float>(), *y = call.in[1].data<float>();
-  float *dx = call.out[0].data<float>(), *db = call.out[1].data<float>();
+  const FinishArgs finishArgs = FinishArgs::decode(call, 0);
+  const Floats gy(call.in[0]), y(call.in[1]), dx(call.out[0]);
+  float* db = call.out[1].data<float>();
   Workspace space(call, size_t(plan.pieces * plan.pieceWidth + plan.channels) * sizeof(double));
   double *total = space.as<double>(), *partial = total + plan.channels;
   const auto kernel = HWY_DYNAMIC_DISPATCH(BiasGrad);
   parallelRange(plan.pieces, plan.grain(), [&](int64_t begin, int64_t end) {
     for (int64_t k = begin; k < end; k++) {
       const ColumnPlan::Piece p = plan.piece(k);
-      kernel(activation, gy + p.offset, y + p.offset, dx + p.offset, p.rows, p.stride, p.width,
+      kernel(finishArgs, gy + p.offset, y + p.offset, dx + p.offset, p.rows, p.stride, p.width,
              partial + k * plan.pieceWidth);
     }
   });

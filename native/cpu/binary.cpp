@@ -1,5 +1,6 @@
-// Kernels of ops/binary.h: loops over contiguous memory that the compiler vectorises, per target for f32 (the functors
-// are in ops/binary.h) and for the baseline for integers, which are rare. Broadcasting is in cpu/broadcast.h.
+// Kernels of ops/binary.h: loops over contiguous memory that the compiler vectorises, per target for f32 and bf16 (the
+// functors are in ops/binary.h) and for the baseline for integers, which are rare. Broadcasting, and whatever a kernel
+// cannot read itself, is in cpu/broadcast.h.
 #include "ops/binary.h"
 
 #include "cpu/broadcast.h"
@@ -8,42 +9,55 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/binary.cpp"
 #include "cpu/simd.h"
+#include "cpu/lanes-inl.h"
 #include "cpu/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 namespace {
 
-using Kernel = void (*)(const float* a, const float* b, void* y, int64_t n, float parameter);
+// a and b hold T (float or BF16), y holds Y (T, uint8_t, or BF16 for float operands).
+using Kernel = void (*)(const void* a, const void* b, void* y, int64_t n, float parameter);
 
-template <class F, class Y>
-void Zip(const float* a, const float* b, void* out, int64_t n, float) {
+template <class F, class T, class Y>
+void Zip(const void* left, const void* right, void* out, int64_t n, float) {
+  const T *const a = static_cast<const T*>(left), *const b = static_cast<const T*>(right);
   Y* const HWY_RESTRICT y = static_cast<Y*>(out);
   const F f;
-  for (int64_t i = 0; i < n; i++) y[i] = f(a[i], b[i]);
+  const ops::Cast<float> widen;
+  const ops::Cast<Y> store;
+  for (int64_t i = 0; i < n; i++) y[i] = store(f(widen(a[i]), widen(b[i])));
 }
 
-void LeakyReluGrad(const float* gy, const float* x, void* out, int64_t n, float alpha) {
-  float* const HWY_RESTRICT y = static_cast<float*>(out);
-  for (int64_t i = 0; i < n; i++) y[i] = x[i] > 0.0f ? gy[i] : alpha * gy[i];
+template <class T, class Y>
+void LeakyReluGrad(const void* left, const void* right, void* out, int64_t n, float alpha) {
+  const T *const gy = static_cast<const T*>(left), *const x = static_cast<const T*>(right);
+  Y* const HWY_RESTRICT y = static_cast<Y*>(out);
+  const ops::Cast<float> widen;
+  const ops::Cast<Y> store;
+  for (int64_t i = 0; i < n; i++) {
+    const float g = widen(gy[i]);
+    y[i] = store(widen(x[i]) <= 0.0f ? alpha * g : g);
+  }
 }
 
-void SoftplusGrad(const float* gy, const float* x, void* out, int64_t n, float) {
-  const D d;
-  float* const y = static_cast<float*>(out);
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes)
-    hn::StoreU(hn::Mul(hn::LoadU(d, gy + i), vm::Sigmoid(hn::LoadU(d, x + i))), d, y + i);
-  const size_t rest = size_t(n - i);
-  if (rest) StoreFirst(hn::Mul(LoadFirst(gy + i, rest), vm::Sigmoid(LoadFirst(x + i, rest))), y + i, rest);
+template <class T, class Y>
+void SoftplusGrad(const void* left, const void* right, void* out, int64_t n, float) {
+  const T *const gy = static_cast<const T*>(left), *const x = static_cast<const T*>(right);
+  Y* const y = static_cast<Y*>(out);
+  overLanes(n, [&](int64_t i, auto at) HWY_ATTR {
+    at.store(hn::Mul(at.load(gy + i), vm::Sigmoid(at.load(x + i))), y + i);
+  });
 }
 
 // Exponents that are worth a kernel of their own; they agree with C's pow, also at zeros and infinities.
-template <class F>
-void PowMap(const float* a, const float*, void* out, int64_t n, float) {
-  float* const HWY_RESTRICT y = static_cast<float*>(out);
+template <class F, class Y>
+void PowMap(const void* base, const void*, void* out, int64_t n, float) {
+  const float* const a = static_cast<const float*>(base);
+  Y* const HWY_RESTRICT y = static_cast<Y*>(out);
   const F f;
-  for (int64_t i = 0; i < n; i++) y[i] = f(a[i]);
+  const ops::Cast<Y> store;
+  for (int64_t i = 0; i < n; i++) y[i] = store(f(a[i]));
 }
 // clang-format off
 struct PowZero { float operator()(float) const { return 1.0f; } };
@@ -61,41 +75,54 @@ struct PowHalf {  // sqrt, but pow(-0, 0.5) = 0 and pow(-inf, 0.5) = inf
   }
 };
 
-Kernel PickPower(float exponent) {
-  if (exponent == 0.0f) return PowMap<PowZero>;
-  if (exponent == 1.0f) return PowMap<PowOne>;
-  if (exponent == 2.0f) return PowMap<PowTwo>;
-  if (exponent == 3.0f) return PowMap<PowThree>;
-  if (exponent == 4.0f) return PowMap<PowFour>;
-  if (exponent == -1.0f) return PowMap<PowMinusOne>;
-  if (exponent == -2.0f) return PowMap<PowMinusTwo>;
-  if (exponent == 0.5f) return PowMap<PowHalf>;
-  return Zip<ops::Pow, float>;
+template <class Y>
+Kernel PickPowerTo(float exponent) {
+  if (exponent == 0.0f) return PowMap<PowZero, Y>;
+  if (exponent == 1.0f) return PowMap<PowOne, Y>;
+  if (exponent == 2.0f) return PowMap<PowTwo, Y>;
+  if (exponent == 3.0f) return PowMap<PowThree, Y>;
+  if (exponent == 4.0f) return PowMap<PowFour, Y>;
+  if (exponent == -1.0f) return PowMap<PowMinusOne, Y>;
+  if (exponent == -2.0f) return PowMap<PowMinusTwo, Y>;
+  if (exponent == 0.5f) return PowMap<PowHalf, Y>;
+  return Zip<ops::Pow, float, Y>;
 }
 
-Kernel PickBinary(ops::BinaryOp op) {
+/** x to a fixed power; x is f32, the result f32 or bf16. */
+Kernel PickPower(float exponent, DType y) {
+  return y == DType::BF16 ? PickPowerTo<ops::BF16>(exponent) : PickPowerTo<float>(exponent);
+}
+
+template <class T, class Y>
+Kernel PickBinaryOf(ops::BinaryOp op) {
   using ops::BinaryOp;
   switch (op) {
-    case BinaryOp::Add: return Zip<ops::Add, float>;
-    case BinaryOp::Sub: return Zip<ops::Sub, float>;
-    case BinaryOp::Mul: return Zip<ops::Mul, float>;
-    case BinaryOp::Div: return Zip<ops::Div, float>;
-    case BinaryOp::Pow: return Zip<ops::Pow, float>;
-    case BinaryOp::Maximum: return Zip<ops::Maximum, float>;
-    case BinaryOp::Minimum: return Zip<ops::Minimum, float>;
-    case BinaryOp::Equal: return Zip<ops::Equal, uint8_t>;
-    case BinaryOp::NotEqual: return Zip<ops::NotEqual, uint8_t>;
-    case BinaryOp::Less: return Zip<ops::Less, uint8_t>;
-    case BinaryOp::LessEqual: return Zip<ops::LessEqual, uint8_t>;
-    case BinaryOp::Greater: return Zip<ops::Greater, uint8_t>;
-    case BinaryOp::GreaterEqual: return Zip<ops::GreaterEqual, uint8_t>;
-    case BinaryOp::TanhGrad: return Zip<ops::TanhGrad, float>;
-    case BinaryOp::SigmoidGrad: return Zip<ops::SigmoidGrad, float>;
-    case BinaryOp::SoftplusGrad: return SoftplusGrad;
-    case BinaryOp::ReluGrad: return Zip<ops::ReluGrad, float>;
-    case BinaryOp::LeakyReluGrad: return LeakyReluGrad;
+    case BinaryOp::Add: return Zip<ops::Add, T, Y>;
+    case BinaryOp::Sub: return Zip<ops::Sub, T, Y>;
+    case BinaryOp::Mul: return Zip<ops::Mul, T, Y>;
+    case BinaryOp::Div: return Zip<ops::Div, T, Y>;
+    case BinaryOp::Pow: return Zip<ops::Pow, T, Y>;
+    case BinaryOp::Maximum: return Zip<ops::Maximum, T, Y>;
+    case BinaryOp::Minimum: return Zip<ops::Minimum, T, Y>;
+    case BinaryOp::Equal: return Zip<ops::Equal, T, uint8_t>;
+    case BinaryOp::NotEqual: return Zip<ops::NotEqual, T, uint8_t>;
+    case BinaryOp::Less: return Zip<ops::Less, T, uint8_t>;
+    case BinaryOp::LessEqual: return Zip<ops::LessEqual, T, uint8_t>;
+    case BinaryOp::Greater: return Zip<ops::Greater, T, uint8_t>;
+    case BinaryOp::GreaterEqual: return Zip<ops::GreaterEqual, T, uint8_t>;
+    case BinaryOp::TanhGrad: return Zip<ops::TanhGrad, T, Y>;
+    case BinaryOp::SigmoidGrad: return Zip<ops::SigmoidGrad, T, Y>;
+    case BinaryOp::SoftplusGrad: return SoftplusGrad<T, Y>;
+    case BinaryOp::ReluGrad: return Zip<ops::ReluGrad, T, Y>;
+    case BinaryOp::LeakyReluGrad: return LeakyReluGrad<T, Y>;
   }
   return nullptr;
+}
+
+/** The kernel from operands of type t (f32 or bf16) to results of type y (that of a comparison is its own). */
+Kernel PickBinary(ops::BinaryOp op, DType t, DType y) {
+  if (t == DType::BF16) return PickBinaryOf<ops::BF16, ops::BF16>(op);
+  return y == DType::BF16 ? PickBinaryOf<float, ops::BF16>(op) : PickBinaryOf<float, float>(op);
 }
 
 }  // namespace
@@ -162,11 +189,12 @@ Operand<T> operand(const Call& call, const ops::BinaryArgs& args, int side) {
   return isScalar ? Operand<T>(T(args.scalar), out) : Operand<T>(call.in[0], out);
 }
 
-template <class Kernel>
-void floatBinary(const Operand<float>& a, const Operand<float>& b, const Tensor& out, Kernel kernel, float parameter) {
+/** `parameter` goes to the kernel; the operands have been converted to T. */
+template <class T, class Kernel>
+void floatBinary(const Operand<T>& a, const Operand<T>& b, const Tensor& out, Kernel kernel, float parameter) {
   char* const y = out.data<char>();
   const int64_t item = int64_t(itemSize(out.dtype));
-  eachPiece(a, b, out.size(), [=](const float* pa, const float* pb, int64_t begin, int64_t n) {
+  eachPiece(a, b, out.size(), [=](const T* pa, const T* pb, int64_t begin, int64_t n) {
     kernel(pa, pb, y + begin * item, n, parameter);
   });
 }
@@ -178,14 +206,26 @@ void binary(const Call& call, BinaryOp op) {
     return integerBinary(operand<int32_t>(call, args, 0), operand<int32_t>(call, args, 1), y, op);
   if (args.compute == DType::U8)
     return integerBinary(operand<uint8_t>(call, args, 0), operand<uint8_t>(call, args, 1), y, op);
-  const auto kernel = op == BinaryOp::Pow && args.mode == 1 ? HWY_DYNAMIC_DISPATCH(PickPower)(float(args.scalar))
-                                                            : HWY_DYNAMIC_DISPATCH(PickBinary)(op);
+  // Two bf16 tensors are read as they are. Beside a number, which keeps its digits, or an integer tensor, they are
+  // widened piece by piece.
+  if (args.mode == 0 && call.in[0].dtype == DType::BF16 && call.in[1].dtype == DType::BF16) {
+    const auto kernel = HWY_DYNAMIC_DISPATCH(PickBinary)(op, DType::BF16, y.dtype);
+    return floatBinary<ops::BF16>({call.in[0], y.shape}, {call.in[1], y.shape}, y, kernel, 0);
+  }
+  const auto kernel = op == BinaryOp::Pow && args.mode == 1
+                          ? HWY_DYNAMIC_DISPATCH(PickPower)(float(args.scalar), y.dtype)
+                          : HWY_DYNAMIC_DISPATCH(PickBinary)(op, DType::F32, y.dtype);
   floatBinary(operand<float>(call, args, 0), operand<float>(call, args, 1), y, kernel, 0);
 }
 
 void activationGrad(const Call& call, BinaryOp op, float parameter) {
-  const Shape& out = call.out[0].shape;
-  floatBinary({call.in[0], out}, {call.in[1], out}, call.out[0], HWY_DYNAMIC_DISPATCH(PickBinary)(op), parameter);
+  const Tensor &gy = call.in[0], &x = call.in[1], &dx = call.out[0];
+  const DType t = gy.dtype == DType::BF16 && x.dtype == DType::BF16 ? DType::BF16 : DType::F32;
+  const auto kernel = HWY_DYNAMIC_DISPATCH(PickBinary)(op, t, dx.dtype);
+  if (t == DType::BF16)
+    floatBinary<ops::BF16>({gy, dx.shape}, {x, dx.shape}, dx, kernel, parameter);
+  else
+    floatBinary<float>({gy, dx.shape}, {x, dx.shape}, dx, kernel, parameter);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "cpu/cast.h"
 #include "engine/tensor.h"
 #include "ops/unary.h"
 
@@ -116,6 +117,8 @@ class Operand {
           for (int64_t i = 0; i < run; i++) to[i] = value;
         } else if constexpr (std::is_same_v<S, T>) {
           std::memcpy(to, from, size_t(run) * sizeof(T));
+        } else if constexpr (std::is_same_v<S, ops::BF16> && std::is_same_v<T, float>) {
+          widen(from, run, to);
         } else {
           for (int64_t i = 0; i < run; i++) to[i] = cast(from[i]);
         }

@@ -5,6 +5,7 @@
 
 #include "cpu/conv_kernels.h"
 #include "cpu/gemm.h"
+#include "cpu/scratch.h"
 #include "cpu/winograd.h"
 
 namespace gv::cpu {
@@ -51,64 +52,133 @@ ConvAlgorithm directOrWinograd(ConvPass pass, const ConvShape& s, ConvPrecision 
   return tiles(2) >= kFewestTiles2 ? ConvAlgorithm::Winograd2 : ConvAlgorithm::ImplicitGemm;
 }
 
+/** For groups that Winograd can do: the transforms cost as much as the products, so it must save many of them. */
+ConvAlgorithm groupedWinogradOr(ConvAlgorithm direct, const ConvShape& s, ConvPrecision precision) {
+  constexpr double kWorth = 1.7;
+  constexpr int64_t kFewestTiles = 8;
+  const auto pays = [&s](int64_t m) {
+    return winogradGain(s, m) >= kWorth && s.n * ((s.oh + m - 1) / m) * ((s.ow + m - 1) / m) >= kFewestTiles;
+  };
+  if (precision == ConvPrecision::Fast && pays(4) && winogradGain(s, 4) >= winogradGain(s, 2)) {
+    return ConvAlgorithm::GroupedWinograd4;
+  }
+  return pays(2) ? ConvAlgorithm::GroupedWinograd2 : direct;
+}
+
+/**
+ * For several groups. Registers full of sums beat the matrix product as long as a group's weights stay in the first
+ * caches; the packed block holds every pixel between the taps, so they must not lie far apart.
+ */
+ConvAlgorithm groupedOrDepthwise(ConvPass pass, const ConvShape& s, ConvPrecision precision) {
+  if (s.groups == s.c && s.groups == s.k) return ConvAlgorithm::Depthwise;
+  constexpr int64_t kFarthestTap = 32, kLargestStride = 8;
+  const int64_t mostChannels = pass == ConvPass::WeightGrad ? 32 : 64;
+  const bool close = (s.kh - 1) * s.dilationH < kFarthestTap && (s.kw - 1) * s.dilationW < kFarthestTap &&
+                     std::max(s.strideH, s.strideW) <= kLargestStride;
+  const bool few = close && std::max(s.c, s.k) / s.groups <= mostChannels;
+  const ConvAlgorithm direct = few ? ConvAlgorithm::Grouped : ConvAlgorithm::ImplicitGemm;
+  return winogradGroupedSupports(s) ? groupedWinogradOr(direct, s, precision) : direct;
+}
+
 bool isEmpty(const ConvShape& s) { return s.n * s.oh * s.ow * s.k == 0; }
 
 }  // namespace
 
 ConvAlgorithm pickConvAlgorithm(ConvPass pass, const ConvShape& s, ConvPrecision precision) {
   if (isDense(s)) return ConvAlgorithm::Dense;
-  if (s.groups > 1) return s.groups == s.c && s.groups == s.k ? ConvAlgorithm::Depthwise : ConvAlgorithm::ImplicitGemm;
+  if (s.groups > 1) return groupedOrDepthwise(pass, s, precision);
   // Dot products want a long contiguous stretch; with few channels on both sides the matrix product is no worse.
   constexpr int64_t kShortestDot = 16;
   const int64_t result = pass == ConvPass::Forward ? s.k : s.c, summed = pass == ConvPass::Forward ? s.c : s.k;
   if (pass != ConvPass::WeightGrad && result <= kNarrowColumns && summed >= kShortestDot) return ConvAlgorithm::Narrow;
+  if (convThinSupports(pass, s)) return ConvAlgorithm::Thin;
   return directOrWinograd(pass, s, precision);
 }
 
-void convForward(const ConvShape& s, const float* x, const float* w, const float* bias, float* y,
+void convForward(const ConvShape& s, const float* x, const float* w, const Epilogue& end, float* y,
                  ConvPrecision precision) {
   if (isEmpty(s)) return;
+  const int64_t pixels = s.n * s.oh * s.ow;
+  const FinishArgs* const finish = end.finishes() ? &end.finish : nullptr;
   switch (pickConvAlgorithm(ConvPass::Forward, s, precision)) {
     case ConvAlgorithm::Dense: {
       const auto [rows, depth] = dense(s);
-      return gemm({false, true, rows, s.k, depth, x, depth, w, depth, y, s.k, 0.0f, bias});
+      return gemm({false, true, rows, s.k, depth, x, depth, w, depth, y, s.k, 0.0f, end.bias, finish});
     }
     case ConvAlgorithm::ImplicitGemm:
-      return convGatherGemm(ConvPass::Forward, s, x, w, bias, y);
+      return convGatherGemm(ConvPass::Forward, s, x, w, end, y);
     case ConvAlgorithm::Narrow:
-      return convNarrow(ConvPass::Forward, s, x, w, bias, y);
+      return convNarrow(ConvPass::Forward, s, x, w, end, y);
+    case ConvAlgorithm::Thin:
+      return convThin(ConvPass::Forward, s, x, w, end, y);
+    case ConvAlgorithm::Grouped:
+      convGrouped(ConvPass::Forward, s, x, w, end.bias, y);
+      break;
     case ConvAlgorithm::Depthwise:
-      return convDepthwiseForward(s, x, w, bias, y);
+      convDepthwiseForward(s, x, w, end.bias, y);
+      break;
     case ConvAlgorithm::Winograd2:
-      return winogradForward(s, x, w, bias, y, WinogradTile::Accurate);
+      winogradForward(s, x, w, end.bias, y, WinogradTile::Accurate);
+      break;
     case ConvAlgorithm::Winograd4:
-      return winogradForward(s, x, w, bias, y, WinogradTile::Fast);
+      winogradForward(s, x, w, end.bias, y, WinogradTile::Fast);
+      break;
+    case ConvAlgorithm::GroupedWinograd2:
+      winogradGrouped(ConvPass::Forward, s, x, w, end.bias, y, WinogradTile::Accurate);
+      break;
+    case ConvAlgorithm::GroupedWinograd4:
+      winogradGrouped(ConvPass::Forward, s, x, w, end.bias, y, WinogradTile::Fast);
+      break;
   }
+  if (finish != nullptr) applyEpilogue({nullptr, end.finish}, y, pixels, s.k);
 }
 
-void convInputGrad(const ConvShape& s, const float* dy, const float* w, float* dx, ConvPrecision precision) {
-  const int64_t size = s.n * s.h * s.w * s.c;
+void convInputGrad(const ConvShape& s, const float* dy, const float* w, float* dx, ConvPrecision precision,
+                   const Epilogue& end) {
+  const int64_t pixels = s.n * s.h * s.w, size = pixels * s.c;
   if (size == 0) return;
   if (isEmpty(s)) {
     std::fill_n(dx, size, 0.0f);
-    return;
+    return applyEpilogue(end, dx, pixels, s.c);
   }
   switch (pickConvAlgorithm(ConvPass::InputGrad, s, precision)) {
     case ConvAlgorithm::Dense: {
       const auto [rows, depth] = dense(s);
-      return gemm({false, false, rows, depth, s.k, dy, s.k, w, depth, dx, depth, 0.0f, nullptr});
+      const FinishArgs* const finish = end.finishes() ? &end.finish : nullptr;
+      const float* bias = end.bias;
+      if (bias != nullptr && depth != s.c) {  // a row of the product is all pixels of an image
+        float* const repeated = scratch(kScratchConv, depth);
+        for (int64_t i = 0; i < depth; i += s.c) std::copy_n(end.bias, s.c, repeated + i);
+        bias = repeated;
+      }
+      return gemm({false, false, rows, depth, s.k, dy, s.k, w, depth, dx, depth, 0.0f, bias, finish});
     }
     case ConvAlgorithm::ImplicitGemm:
-      return convGatherGemm(ConvPass::InputGrad, s, dy, w, nullptr, dx);
+      return convGatherGemm(ConvPass::InputGrad, s, dy, w, end, dx);
     case ConvAlgorithm::Narrow:
-      return convNarrow(ConvPass::InputGrad, s, dy, w, nullptr, dx);
+      return convNarrow(ConvPass::InputGrad, s, dy, w, end, dx);
+    case ConvAlgorithm::Thin:
+      return convThin(ConvPass::InputGrad, s, dy, w, end, dx);
+    case ConvAlgorithm::Grouped:
+      convGrouped(ConvPass::InputGrad, s, dy, w, nullptr, dx);
+      break;
     case ConvAlgorithm::Depthwise:
-      return convDepthwiseInputGrad(s, dy, w, dx);
+      convDepthwiseInputGrad(s, dy, w, dx);
+      break;
     case ConvAlgorithm::Winograd2:
-      return winogradInputGrad(s, dy, w, dx, WinogradTile::Accurate);
+      winogradInputGrad(s, dy, w, dx, WinogradTile::Accurate);
+      break;
     case ConvAlgorithm::Winograd4:
-      return winogradInputGrad(s, dy, w, dx, WinogradTile::Fast);
+      winogradInputGrad(s, dy, w, dx, WinogradTile::Fast);
+      break;
+    case ConvAlgorithm::GroupedWinograd2:
+      winogradGrouped(ConvPass::InputGrad, s, dy, w, nullptr, dx, WinogradTile::Accurate);
+      break;
+    case ConvAlgorithm::GroupedWinograd4:
+      winogradGrouped(ConvPass::InputGrad, s, dy, w, nullptr, dx, WinogradTile::Fast);
+      break;
   }
+  applyEpilogue(end, dx, pixels, s.c);
 }
 
 void convWeightGrad(const ConvShape& s, const float* x, const float* dy, float* dw, ConvPrecision precision) {
@@ -126,12 +196,20 @@ void convWeightGrad(const ConvShape& s, const float* x, const float* dy, float* 
     case ConvAlgorithm::ImplicitGemm:
     case ConvAlgorithm::Narrow:
       return convWeightGemm(s, x, dy, dw);
+    case ConvAlgorithm::Thin:
+      return convThinWeight(s, x, dy, dw);
+    case ConvAlgorithm::Grouped:
+      return convGroupedWeight(s, x, dy, dw);
     case ConvAlgorithm::Depthwise:
       return convDepthwiseWeightGrad(s, x, dy, dw);
     case ConvAlgorithm::Winograd2:
       return winogradWeightGrad(s, x, dy, dw, WinogradTile::Accurate);
     case ConvAlgorithm::Winograd4:
       return winogradWeightGrad(s, x, dy, dw, WinogradTile::Fast);
+    case ConvAlgorithm::GroupedWinograd2:
+      return winogradGroupedWeight(s, x, dy, dw, WinogradTile::Accurate);
+    case ConvAlgorithm::GroupedWinograd4:
+      return winogradGroupedWeight(s, x, dy, dw, WinogradTile::Fast);
   }
 }
 

@@ -8,6 +8,9 @@
 
 #include <cstdint>
 
+#include "cpu/epilogue.h"
+#include "ops/bf16.h"
+
 namespace gv::cpu {
 
 /** x [n, h, w, c], y [n, oh, ow, k], weights [k, kh, kw, c / groups]; bottom and right padding follow from oh, ow. */
@@ -19,27 +22,42 @@ struct ConvShape {
 /** Accurate has the error of plain summation; Fast may take an algorithm with 2 to 4 times that. */
 enum class ConvPrecision { Fast, Accurate };
 
-/** y = convolution of x; bias is nullable, k long. */
-void convForward(const ConvShape& shape, const float* x, const float* w, const float* bias, float* y,
+/** y = convolution of x, with what follows it: a bias k long, an activation. */
+void convForward(const ConvShape& shape, const float* x, const float* w, const Epilogue& end, float* y,
                  ConvPrecision precision = ConvPrecision::Fast);
 
-/** dx = the transposed convolution of dy. Every pixel is written, also those that no tap reaches (zero). */
+/** dx = the transposed convolution of dy, with what follows it. Every pixel is written, also where no tap reaches. */
 void convInputGrad(const ConvShape& shape, const float* dy, const float* w, float* dx,
-                   ConvPrecision precision = ConvPrecision::Fast);
+                   ConvPrecision precision = ConvPrecision::Fast, const Epilogue& end = {});
 
 /** dw [k, kh, kw, c / groups] = the sum over all pixels of dy times the x each tap saw. */
 void convWeightGrad(const ConvShape& shape, const float* x, const float* dy, float* dw,
                     ConvPrecision precision = ConvPrecision::Fast);
 
+/**
+ * The same three for bf16 images and weights, with float32 sums; y and dx are rounded once. They return false, having
+ * done nothing, where there is no AMX, and for groups, few result channels and empty images: the caller then widens to
+ * float32.
+ */
+bool convForwardBF16(const ConvShape& shape, const ops::BF16* x, const ops::BF16* w, ops::BF16* y,
+                     const Epilogue& end = {});
+bool convInputGradBF16(const ConvShape& shape, const ops::BF16* dy, const ops::BF16* w, ops::BF16* dx,
+                       const Epilogue& end = {});
+bool convWeightGradBF16(const ConvShape& shape, const ops::BF16* x, const ops::BF16* dy, float* dw);
+
 enum class ConvPass { Forward, InputGrad, WeightGrad };
 
 enum class ConvAlgorithm {
-  Dense,         // each window is one whole row of memory: a plain matrix product
-  ImplicitGemm,  // patches are packed on the fly into the operand of a matrix product; grouped ones too
-  Narrow,        // 1 to 4 result channels: dot products along the window, no lane is wasted
-  Depthwise,     // one channel in, one out: vectors along the channels
-  Winograd2,     // tiles of 2 x 2 results: fewer multiplications for k4 s2 and k3 s1, same error
-  Winograd4,     // tiles of 4 x 4 results: fewest multiplications, 2 to 4 times the error
+  Dense,            // each window is one whole row of memory: a plain matrix product
+  ImplicitGemm,     // patches are packed on the fly into the operand of a matrix product; groups of many channels too
+  Thin,             // 1 to 4 channels on one side, and none are wasted: sums in registers, no patches
+  Narrow,           // 1 to 4 result channels: dot products along the window, no lane is wasted
+  Grouped,          // groups of few channels: sums in registers over a packed block of pixels, several groups at once
+  Depthwise,        // one channel in, one out: vectors along the channels
+  Winograd2,        // tiles of 2 x 2 results: fewer multiplications for k4 s2 and k3 s1, same error
+  Winograd4,        // tiles of 4 x 4 results: fewest multiplications, 2 to 4 times the error
+  GroupedWinograd2,  // the same two for groups of about a vector of channels, k3 s1
+  GroupedWinograd4,
 };
 
 /** The one place that chooses how a convolution is computed, by its shape and the precision asked for. */

@@ -45,7 +45,8 @@ struct GatherCall {
   const GatherPlan* plan;
   ConvPass pass;
   ConvShape shape;
-  const float *source, *w, *bias;
+  const float *source, *w;
+  Epilogue end;
   float *dest, *packed;
 };
 
@@ -128,7 +129,7 @@ void ConvGatherBlock(const GatherCall& call, const GatherTask& task) {
   findPatchRows(p, set, call.source, task.row0, task.rows, rows);
   float* dest[kGatherRows];
   for (int64_t r = 0; r < task.rows; r++) dest[r] = call.dest + rows.dest[r] + task.column0;
-  const float* bias = call.bias == nullptr ? nullptr : call.bias + set.group * p.columns + task.column0;
+  const float* bias = call.end.from(set.group * p.columns + task.column0).bias;
   const int64_t depth = task.phase->taps() * p.depth, rowLength = x.taps * p.depth;
   if (y.taps * rowLength == 0) {  // no tap reaches these pixels
     for (int64_t r = 0; r < task.rows; r++) {
@@ -176,7 +177,23 @@ HWY_EXPORT(ConvPackedFloats);
 HWY_EXPORT(ConvPackWeights);
 HWY_EXPORT(ConvGatherBlock);
 
-void convGatherGemm(ConvPass pass, const ConvShape& shape, const float* source, const float* w, const float* bias,
+namespace {
+
+/** What follows the sums of a task; its pixels are taken a line of neighbours at a time. */
+void finishTask(const GatherCall& call, const GatherTask& task) {
+  const GatherPlan& p = *call.plan;
+  PatchRows rows;
+  findPatchRows(p, task.set, call.source, task.row0, task.rows, rows);
+  for (int64_t r = 0, next; r < task.rows; r = next) {
+    const int64_t stride = r + 1 < task.rows ? rows.dest[r + 1] - rows.dest[r] : 0;
+    for (next = r + 1; next < task.rows && rows.dest[next] - rows.dest[next - 1] == stride;) next++;
+    finishRows(call.end.finish, call.dest + rows.dest[r] + task.column0, next - r, stride, task.columns);
+  }
+}
+
+}  // namespace
+
+void convGatherGemm(ConvPass pass, const ConvShape& shape, const float* source, const float* w, const Epilogue& end,
                     float* dest) {
   GatherPlan plan = gatherPlan(pass, shape, true);
   if (!trimmingPays(plan)) plan = gatherPlan(pass, shape, false);
@@ -189,7 +206,7 @@ void convGatherGemm(ConvPass pass, const ConvShape& shape, const float* source, 
       packedFloats += plan.groups * HWY_DYNAMIC_DISPATCH(ConvPackedFloats)(y.taps * x.taps * plan.depth, plan.columns);
     }
   }
-  const GatherCall call{&plan, pass, shape, source, w, bias, dest, scratch(kScratchPackB, packedFloats)};
+  const GatherCall call{&plan, pass, shape, source, w, end, dest, scratch(kScratchPackB, packedFloats)};
 
   const int64_t step = HWY_DYNAMIC_DISPATCH(ConvColumnStep)(), panels = (plan.columns + step - 1) / step;
   const auto pack = HWY_DYNAMIC_DISPATCH(ConvPackWeights);
@@ -225,7 +242,10 @@ void convGatherGemm(ConvPass pass, const ConvShape& shape, const float* source, 
   std::stable_sort(tasks.begin(), tasks.end(),
                    [&](const GatherTask& a, const GatherTask& b) { return work(a) > work(b); });
   const auto block = HWY_DYNAMIC_DISPATCH(ConvGatherBlock);
-  parallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t i) { block(call, tasks[i]); });
+  parallelFor(static_cast<int64_t>(tasks.size()), [&](int64_t i) {
+    block(call, tasks[i]);
+    if (end.finishes()) finishTask(call, tasks[i]);
+  });
 }
 
 }  // namespace gv::cpu

@@ -154,10 +154,10 @@ void gatherWeights(const GatherPlan& plan, const ConvShape& s, const AxisPhase& 
 
 }  // namespace
 
-void convNarrow(ConvPass pass, const ConvShape& shape, const float* source, const float* w, const float* bias,
+void convNarrow(ConvPass pass, const ConvShape& shape, const float* source, const float* w, const Epilogue& end,
                 float* dest) {
   const GatherPlan plan = gatherPlan(pass, shape, true);
-  const NarrowCall call{&plan, source, bias, dest};
+  const NarrowCall call{&plan, source, end.bias, dest};
   float* packed = nullptr;
   if (pass == ConvPass::InputGrad) packed = scratch(kScratchPackB, shape.k * shape.kh * shape.kw * shape.c);
   std::vector<NarrowRun> runs;
@@ -186,6 +186,15 @@ void convNarrow(ConvPass pass, const ConvShape& shape, const float* source, cons
     const int64_t part = i % parts;
     for (const NarrowRun& run : runs) {
       kernel(call, run, i / parts, run.y->count * part / parts, run.y->count * (part + 1) / parts);
+    }
+    if (!end.finishes()) return;
+    const int64_t line = plan.destW * plan.destC;
+    for (const AxisPhase& y : plan.y) {
+      for (const AxisRun& run : y.runs) {
+        const int64_t first = run.count * part / parts, lines = run.count * (part + 1) / parts - first;
+        float* const begin = dest + (i / parts * plan.destH + run.dest0 + first * y.destStep) * line;
+        finishRows(end.finish, begin, lines, y.destStep * line, line);
+      }
     }
   });
 }

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "cpu/epilogue.h"
+#include "cpu/gemm_amx.h"
 #include "cpu/pool.h"
 #include "cpu/scratch.h"
 
@@ -222,6 +224,12 @@ constexpr int64_t kTaskColumns = 512;              // columns of a task; their p
 
 int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/** What follows the sums, over a block of c that is done. */
+void finishBlock(const GemmArgs& g, const Block& block) {
+  if (g.finish == nullptr) return;
+  finishRows(*g.finish, g.c + block.m0 * g.ldc + block.n0, block.m1 - block.m0, g.ldc, block.n1 - block.n0);
+}
+
 /** c = beta * c + bias: what is left of a product of depth 0. */
 void scaleOnly(const GemmArgs& g) {
   for (int64_t i = 0; i < g.m; i++) {
@@ -230,6 +238,7 @@ void scaleOnly(const GemmArgs& g) {
       row[j] = (g.beta == 0.0f ? 0.0f : g.beta * row[j]) + (g.bias == nullptr ? 0.0f : g.bias[j]);
     }
   }
+  finishBlock(g, {0, g.m, 0, g.n});
 }
 
 /** m = 1 or n = 1: the sums land in scratch memory first, c may have any stride. */
@@ -257,6 +266,7 @@ void matrixVector(const GemmArgs& g) {
     const float bias = g.bias == nullptr ? 0.0f : g.bias[row ? i : 0];
     *c = (g.beta == 0.0f ? 0.0f : g.beta * *c) + sums[i] + bias;
   }
+  finishBlock(g, {0, g.m, 0, g.n});
 }
 
 /** All rows at once; a task takes some columns. */
@@ -267,12 +277,15 @@ void fewRows(const GemmArgs& g) {
   const int64_t work = g.m * g.n * g.k;
   const int64_t tasks = work <= kSerialWork ? 1 : threadCount() * (work / threadCount() > 16 * kSerialWork ? 2 : 1);
   const int64_t width = divideUp(panels, tasks) * step;
-  parallelRange(g.n, width, [&](int64_t begin, int64_t end) { columns(g, begin, end); });
+  parallelRange(g.n, width, [&](int64_t begin, int64_t end) {
+    columns(g, begin, end);
+    finishBlock(g, {0, g.m, begin, end});
+  });
 }
 
 /** B packed once, as many columns at a time as kMaxSharedB allows; a task takes a block of rows and of columns. */
 void manyRows(const GemmArgs& g) {
-  const auto block = HWY_DYNAMIC_DISPATCH(GemmRows);
+  const auto rowsOfC = HWY_DYNAMIC_DISPATCH(GemmRows);
   const auto pack = HWY_DYNAMIC_DISPATCH(GemmPackB);
   const int64_t step = HWY_DYNAMIC_DISPATCH(GemmColumnStep)();
   const int64_t panelFloats = HWY_DYNAMIC_DISPATCH(GemmPackedFloats)(g.k, step);
@@ -285,11 +298,12 @@ void manyRows(const GemmArgs& g) {
     float* packed = scratch(kScratchPackB, HWY_DYNAMIC_DISPATCH(GemmPackedFloats)(g.k, n1 - n0));
     parallelFor(panels, [&](int64_t panel) { pack(g, n0, n1, panel, packed); });
     const int64_t groups = divideUp(panels * step, kTaskColumns), groupPanels = divideUp(panels, groups);
-    parallelFor(divideUp(g.m, rows) * groups, [&](int64_t task) {
-      const int64_t firstPanel = task % groups * groupPanels, m0 = task / groups * rows;
+    parallelFor(divideUp(g.m, rows) * groups, [&](int64_t index) {
+      const int64_t firstPanel = index % groups * groupPanels, m0 = index / groups * rows;
       const int64_t begin = n0 + firstPanel * step;
-      block(g, {m0, std::min(g.m, m0 + rows), begin, std::min(n1, begin + groupPanels * step)},
-            packed + firstPanel * panelFloats);
+      const Block task{m0, std::min(g.m, m0 + rows), begin, std::min(n1, begin + groupPanels * step)};
+      rowsOfC(g, task, packed + firstPanel * panelFloats);
+      finishBlock(g, task);
     });
   }
 }
@@ -297,6 +311,11 @@ void manyRows(const GemmArgs& g) {
 }  // namespace
 
 void gemm(const GemmArgs& g) {
+  if (g.m > 0 && g.n > 0 && g.k > 0 && gemmAmxPays(g.m, g.n, g.k)) return gemmAmx(g);
+  gemmVector(g);
+}
+
+void gemmVector(const GemmArgs& g) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.k <= 0) return scaleOnly(g);
   if (g.m == 1 || g.n == 1) return matrixVector(g);

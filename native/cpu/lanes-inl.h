@@ -15,15 +15,16 @@ HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 
 // How a body given to overLanes reads and writes its vector: all lanes, or the first few (the others read as 0).
+// T is float or BF16.
 struct WholeVector {
-  HWY_INLINE V load(const float* p) const { return hn::LoadU(D(), p); }
-  HWY_INLINE void store(V v, float* p) const { hn::StoreU(v, D(), p); }
+  template <class T> HWY_INLINE V load(const T* p) const { return LoadLanes(p); }
+  template <class T> HWY_INLINE void store(V v, T* p) const { StoreLanes(v, p); }
 };
 
 struct PartVector {
   size_t count;
-  HWY_INLINE V load(const float* p) const { return LoadFirst(p, count); }
-  HWY_INLINE void store(V v, float* p) const { StoreFirst(v, p, count); }
+  template <class T> HWY_INLINE V load(const T* p) const { return LoadFirst(p, count); }
+  template <class T> HWY_INLINE void store(V v, T* p) const { StoreFirst(v, p, count); }
 };
 
 /** Calls body(j, access) for j = 0, kLanes, 2 kLanes, ... below n; the last access may be a PartVector. */

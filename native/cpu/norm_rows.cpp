@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "cpu/floats.h"
 #include "cpu/pool.h"
 #include "ops/norm.h"
+#include "ops/unary.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/norm_rows.cpp"
@@ -47,13 +49,15 @@ namespace gv::cpu::HWY_NAMESPACE {
 
 HWY_INLINE double SumLanes(V v) { return double(hn::GetLane(hn::SumOfLanes(D(), v))); }
 
-/** Mean of n >= 1 numbers and the sum of their squared deviations from it. */
-void RowMoments(const float* HWY_RESTRICT x, int64_t n, double* mean, double* squares) {
-  const V pivot = hn::Set(D(), x[0]);
+// T is float or BF16: what x, y, gy and dx are stored as.
+template <class T>
+void RowMomentsOf(const T* HWY_RESTRICT x, int64_t n, double* mean, double* squares) {
+  const ops::Cast<float> widen;
+  const V pivot = hn::Set(D(), widen(x[0]));
   V s0 = hn::Zero(D()), s1 = s0, q0 = s0, q1 = s0;
   int64_t j = 0;
   for (; j + 2 * kLanes <= n; j += 2 * kLanes) {
-    const V a = hn::Sub(hn::LoadU(D(), x + j), pivot), b = hn::Sub(hn::LoadU(D(), x + j + kLanes), pivot);
+    const V a = hn::Sub(LoadLanes(x + j), pivot), b = hn::Sub(LoadLanes(x + j + kLanes), pivot);
     s0 = hn::Add(s0, a);
     s1 = hn::Add(s1, b);
     q0 = hn::MulAdd(a, a, q0);
@@ -61,16 +65,22 @@ void RowMoments(const float* HWY_RESTRICT x, int64_t n, double* mean, double* sq
   }
   double s = SumLanes(hn::Add(s0, s1)), q = SumLanes(hn::Add(q0, q1));
   for (; j < n; j++) {
-    const double d = double(x[j]) - double(x[0]);
+    const double d = double(widen(x[j])) - double(widen(x[0]));
     s += d;
     q += d * d;
   }
-  *mean = double(x[0]) + s / double(n);
+  *mean = double(widen(x[0])) + s / double(n);
   *squares = std::max(q - s * s / double(n), 0.0);
 }
 
-void RowNormalise(ActivationArgs activation, const float* HWY_RESTRICT x, float* HWY_RESTRICT y,
-                  const float* HWY_RESTRICT gamma, const float* HWY_RESTRICT beta, int64_t n, RowParams p) {
+/** Mean of n >= 1 numbers and the sum of their squared deviations from it. */
+void RowMoments(Floats x, int64_t n, double* mean, double* squares) {
+  x.visit([&](auto* px) { RowMomentsOf(px, n, mean, squares); });
+}
+
+template <class T>
+void RowNormaliseAll(ActivationArgs activation, const T* HWY_RESTRICT x, T* HWY_RESTRICT y,
+                     const float* HWY_RESTRICT gamma, const float* HWY_RESTRICT beta, int64_t n, const RowParams& p) {
   withActivation(activation.kind, [&](auto tag) HWY_ATTR {
     constexpr Activation A = decltype(tag)::value;
     const V slope = hn::Set(D(), activation.slope), mean = hn::Set(D(), p.mean);
@@ -82,13 +92,15 @@ void RowNormalise(ActivationArgs activation, const float* HWY_RESTRICT x, float*
   });
 }
 
-/**
- * For one row: adds g xhat and g to the column sums, and returns the sums along the row of h = g gamma and h xhat,
- * g being the gradient before the activation.
- */
-void RowGradSums(ActivationArgs activation, const float* HWY_RESTRICT gy, const float* HWY_RESTRICT x,
-                 const float* HWY_RESTRICT gamma, const float* HWY_RESTRICT beta, int64_t n, RowParams p,
-                 float* HWY_RESTRICT dgamma, float* HWY_RESTRICT dbeta, double* sumH, double* sumHX) {
+void RowNormalise(ActivationArgs activation, Floats x, Floats y, const float* gamma, const float* beta, int64_t n,
+                  RowParams p) {
+  x.visit([&](auto* px) { RowNormaliseAll(activation, px, y.like(px), gamma, beta, n, p); });
+}
+
+template <class T>
+void RowGradSumsOf(ActivationArgs activation, const T* HWY_RESTRICT gy, const T* HWY_RESTRICT x,
+                   const float* HWY_RESTRICT gamma, const float* HWY_RESTRICT beta, int64_t n, const RowParams& p,
+                   float* HWY_RESTRICT dgamma, float* HWY_RESTRICT dbeta, double* sumH, double* sumHX) {
   withActivation(activation.kind, [&](auto tag) HWY_ATTR {
     constexpr Activation A = decltype(tag)::value;
     const V slope = hn::Set(D(), activation.slope), mean = hn::Set(D(), p.mean), rstd = hn::Set(D(), p.rstd);
@@ -108,10 +120,21 @@ void RowGradSums(ActivationArgs activation, const float* HWY_RESTRICT gy, const 
   });
 }
 
-/** dx = rstd (h - mean(h) - xhat mean(h xhat)). */
-void RowGradInput(ActivationArgs activation, const float* HWY_RESTRICT gy, const float* HWY_RESTRICT x,
-                  const float* HWY_RESTRICT gamma, const float* HWY_RESTRICT beta, float* HWY_RESTRICT dx, int64_t n,
-                  RowParams p) {
+/**
+ * For one row: adds g xhat and g to the column sums, and returns the sums along the row of h = g gamma and h xhat,
+ * g being the gradient before the activation.
+ */
+void RowGradSums(ActivationArgs activation, Floats gy, Floats x, const float* gamma, const float* beta, int64_t n,
+                 RowParams p, float* dgamma, float* dbeta, double* sumH, double* sumHX) {
+  x.visit([&](auto* px) {
+    RowGradSumsOf(activation, gy.like(px), px, gamma, beta, n, p, dgamma, dbeta, sumH, sumHX);
+  });
+}
+
+template <class T>
+void RowGradInputAll(ActivationArgs activation, const T* HWY_RESTRICT gy, const T* HWY_RESTRICT x,
+                     const float* HWY_RESTRICT gamma, const float* HWY_RESTRICT beta, T* HWY_RESTRICT dx, int64_t n,
+                     const RowParams& p) {
   withActivation(activation.kind, [&](auto tag) HWY_ATTR {
     constexpr Activation A = decltype(tag)::value;
     const V slope = hn::Set(D(), activation.slope), mean = hn::Set(D(), p.mean), rstd = hn::Set(D(), p.rstd);
@@ -124,6 +147,12 @@ void RowGradInput(ActivationArgs activation, const float* HWY_RESTRICT gy, const
       at.store(hn::Mul(rstd, hn::NegMulAdd(xhat, meanHX, centred)), dx + j);
     });
   });
+}
+
+/** dx = rstd (h - mean(h) - xhat mean(h xhat)). */
+void RowGradInput(ActivationArgs activation, Floats gy, Floats x, const float* gamma, const float* beta, Floats dx,
+                  int64_t n, RowParams p) {
+  x.visit([&](auto* px) { RowGradInputAll(activation, gy.like(px), px, gamma, beta, dx.like(px), n, p); });
 }
 
 }  // namespace gv::cpu::HWY_NAMESPACE
@@ -160,8 +189,9 @@ void rowNorm(const Call& call) {
   const NormArgs args = NormArgs::decode(call);
   const NormShape s = NormShape::byRow(call.in[0].shape, args.group);
   const Tiles tiles(s.rows, s.channels);
-  const float *x = call.in[0].data<float>(), *gamma = call.in[1].data<float>(), *beta = call.in[2].data<float>();
-  float *y = call.out[0].data<float>(), *mean = call.out[1].data<float>(), *rstd = call.out[2].data<float>();
+  const Floats x(call.in[0]), y(call.out[0]);
+  const float *gamma = call.in[1].data<float>(), *beta = call.in[2].data<float>();
+  float *mean = call.out[1].data<float>(), *rstd = call.out[2].data<float>();
 
   const int64_t partial = s.rows * tiles.segments;
   Workspace sums(call, size_t(2 * partial) * sizeof(double));
@@ -205,10 +235,10 @@ void rowNormGrad(const Call& call) {
   const NormShape s = NormShape::byRow(call.in[1].shape, args.group);
   const int64_t n = s.channels;
   const Tiles tiles(s.rows, n);
-  const float *gy = call.in[0].data<float>(), *x = call.in[1].data<float>();
+  const Floats gy(call.in[0]), x(call.in[1]), dx(call.out[0]);
   const float *gamma = call.in[2].data<float>(), *beta = call.in[3].data<float>();
   const float *mean = call.in[4].data<float>(), *rstd = call.in[5].data<float>();
-  float *dx = call.out[0].data<float>(), *dgamma = call.out[1].data<float>(), *dbeta = call.out[2].data<float>();
+  float *dgamma = call.out[1].data<float>(), *dbeta = call.out[2].data<float>();
 
   const int64_t partial = s.rows * tiles.segments, columns = tiles.rowTiles * n;
   Workspace sums(call, size_t(2 * partial) * sizeof(double));

@@ -91,6 +91,25 @@ struct NormalMap {
   }
 };
 
+struct BernoulliMap {
+  V probability, value;
+  HWY_INLINE void operator()(const Words w[4], V v[4]) const {
+    for (int i = 0; i < 4; i++) v[i] = hn::IfThenElseZero(hn::Lt(Uniform01(w[i]), probability), value);
+  }
+};
+
+struct GumbelMap {
+  V location, scale;
+  HWY_INLINE void operator()(const Words w[4], V v[4]) const {
+    const D d;
+    for (int i = 0; i < 4; i++) {
+      // Taken as -log(1 - v), v = 1 - u half a step above the grid: the digits are where the noise is largest.
+      const V v0 = hn::Min(hn::Add(Uniform01(w[i]), vm::Constant(0x1p-25f)), vm::Constant(1 - 0x1p-24f));
+      v[i] = hn::NegMulAdd(scale, hn::Log(d, hn::Neg(vm::Log1p(hn::Neg(v0)))), location);
+    }
+  }
+};
+
 /** y[0, n) from the counters that start at `counter`. */
 template <class Map>
 HWY_INLINE void Generate(const Map& map, uint64_t key, uint64_t counter, float* HWY_RESTRICT y, int64_t n) {
@@ -119,6 +138,14 @@ void Normal(uint64_t key, uint64_t counter, float mean, float deviation, float* 
   Generate(NormalMap{vm::Constant(mean), vm::Constant(deviation)}, key, counter, y, n);
 }
 
+void Bernoulli(uint64_t key, uint64_t counter, float p, float value, float* y, int64_t n) {
+  Generate(BernoulliMap{vm::Constant(p), vm::Constant(value)}, key, counter, y, n);
+}
+
+void Gumbel(uint64_t key, uint64_t counter, float location, float scale, float* y, int64_t n) {
+  Generate(GumbelMap{vm::Constant(location), vm::Constant(scale)}, key, counter, y, n);
+}
+
 }  // namespace
 }  // namespace gv::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -127,6 +154,8 @@ HWY_AFTER_NAMESPACE();
 namespace gv::cpu {
 HWY_EXPORT(Uniform);
 HWY_EXPORT(Normal);
+HWY_EXPORT(Bernoulli);
+HWY_EXPORT(Gumbel);
 
 namespace {
 
@@ -146,6 +175,8 @@ void generate(const Call& call, Kernel kernel) {
 namespace run {
 void uniform(const Call& call) { generate(call, HWY_DYNAMIC_DISPATCH(Uniform)); }
 void normal(const Call& call) { generate(call, HWY_DYNAMIC_DISPATCH(Normal)); }
+void bernoulli(const Call& call) { generate(call, HWY_DYNAMIC_DISPATCH(Bernoulli)); }
+void gumbel(const Call& call) { generate(call, HWY_DYNAMIC_DISPATCH(Gumbel)); }
 }  // namespace run
 }  // namespace gv::cpu
 #endif

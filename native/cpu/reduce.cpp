@@ -15,11 +15,11 @@ HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 namespace {
 
-template <class F>
+template <class F, class Y = typename F::Block>
 FoldKernels KernelsOf() {
   using T = typename F::Value;
   using P = typename F::Part;
-  using Y = typename F::Block;
+  using B = typename F::Block;
   FoldKernels k;
   k.partSize = sizeof(P);
   k.outSize = sizeof(Y);
@@ -37,24 +37,34 @@ FoldKernels KernelsOf() {
       static_cast<P*>(into)[i] = combine<F>(static_cast<P*>(into)[i], static_cast<const P*>(part)[i]);
   };
   k.store = [](const void* part, int64_t n, void* y) {
-    for (int64_t i = 0; i < n; i++) static_cast<Y*>(y)[i] = Y(static_cast<const P*>(part)[i]);
+    for (int64_t i = 0; i < n; i++) static_cast<Y*>(y)[i] = ops::Cast<Y>()(B(static_cast<const P*>(part)[i]));
   };
   return k;
 }
 
-template <class T>
+template <class T, class Y = T>
 FoldKernels PickExtreme(ops::ReduceOp op) {
-  return op == ops::ReduceOp::Max ? KernelsOf<MaxFold<T>>() : KernelsOf<MinFold<T>>();
+  return op == ops::ReduceOp::Max ? KernelsOf<MaxFold<T>, Y>() : KernelsOf<MinFold<T>, Y>();
 }
 
-FoldKernels PickFold(ops::ReduceOp op, DType t) {
-  if (op == ops::ReduceOp::Sum)
-    return t == DType::F32   ? KernelsOf<SumF32>()
-           : t == DType::I32 ? KernelsOf<SumInteger<int32_t>>()
-                             : KernelsOf<SumInteger<uint8_t>>();
-  return t == DType::F32   ? PickExtreme<float>(op)
-         : t == DType::I32 ? PickExtreme<int32_t>(op)
-                           : PickExtreme<uint8_t>(op);
+/** From elements of type t to results of type y: the one that follows from t, or f32 between the passes of bf16. */
+FoldKernels PickFold(ops::ReduceOp op, DType t, DType y) {
+  const bool narrow = y == DType::BF16;
+  if (op == ops::ReduceOp::Sum) {
+    switch (t) {
+      case DType::F32: return narrow ? KernelsOf<SumF32, ops::BF16>() : KernelsOf<SumF32>();
+      case DType::BF16: return narrow ? KernelsOf<SumBF16, ops::BF16>() : KernelsOf<SumBF16>();
+      case DType::I32: return KernelsOf<SumInteger<int32_t>>();
+      case DType::U8: return KernelsOf<SumInteger<uint8_t>>();
+    }
+  }
+  switch (t) {
+    case DType::F32: return narrow ? PickExtreme<float, ops::BF16>(op) : PickExtreme<float>(op);
+    case DType::BF16: return narrow ? PickExtreme<ops::BF16>(op) : PickExtreme<ops::BF16, float>(op);
+    case DType::I32: return PickExtreme<int32_t>(op);
+    case DType::U8: break;
+  }
+  return PickExtreme<uint8_t>(op);
 }
 
 }  // namespace
@@ -188,7 +198,9 @@ void reduce(const Call& call, ops::ReduceOp op) {
     for (int i = std::max(group + 1, 0); i < rank; i++)
       if (!reduced[i]) pass.inner *= size[i];
     const bool last = std::find(reduced, reduced + std::max(group, 0), true) == reduced + std::max(group, 0);
-    const FoldKernels k = HWY_DYNAMIC_DISPATCH(PickFold)(op, x.dtype);
+    // Between the passes over bf16 stands f32.
+    const DType result = !last && out.dtype == DType::BF16 ? DType::F32 : out.dtype;
+    const FoldKernels k = HWY_DYNAMIC_DISPATCH(PickFold)(op, x.dtype, result);
     std::unique_ptr<Workspace> next;
     if (!last) next = std::make_unique<Workspace>(call, size_t(pass.outer * pass.inner) * k.outSize);
     char* const y = last ? out.data<char>() : next->as<char>();
@@ -197,7 +209,7 @@ void reduce(const Call& call, ops::ReduceOp op) {
     else
       reduceColumns(call, k, pass, x, y);
     if (last) return;
-    x = {y, out.dtype};
+    x = {y, result};
     space = std::move(next);
   }
 }

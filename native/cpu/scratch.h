@@ -21,6 +21,9 @@ enum ScratchSlot : int {
   kScratchPartial,    // partial sums, held by the caller, one part per chunk
   kScratchConv,       // a convolution's rearranged operand, held by the caller
   kScratchConvChunk,  // a convolution's working rows, private to a thread
+  kScratchAttention,  // a pair of blocks of attention scores, private to a thread
+  kScratchAmx,        // the packed panels of a matrix product on AMX, private to a thread
+  kScratchWide,       // float32 twins of bf16 operands and results, held by the caller
   kScratchOther,      // for a kernel that calls none of the above
   kScratchSlots,
 };

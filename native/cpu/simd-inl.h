@@ -1,4 +1,5 @@
-// Per-target helpers on top of Highway 1.0: vectors with a tail, and sums of several vectors at once.
+// Per-target helpers on top of Highway 1.0: vectors with a tail, f32 vectors from and to bf16 memory, and sums of
+// several vectors at once.
 // Include after cpu/simd.h, inside no namespace. The guard lets each target have its own copy.
 #if defined(GV_CPU_SIMD_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef GV_CPU_SIMD_INL_H
@@ -9,6 +10,8 @@
 
 #include <cstddef>
 #include <cstdint>
+
+#include "ops/bf16.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
@@ -38,6 +41,48 @@ HWY_INLINE void StoreFirst(V v, float* p, size_t count) {
   hn::Store(v, D(), buffer);
   for (size_t i = 0; i < count; i++) p[i] = buffer[i];
 #endif
+}
+
+// bf16: the same functions widen what they load and round what they store as ops/bf16.h does, on integers, because the
+// processor's own instruction would flush subnormal numbers.
+using D16 = hn::Rebind<uint16_t, D>;
+
+HWY_INLINE V FromBF16(hn::Vec<D16> bits) {
+  return hn::BitCast(D(), hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<D>(), bits)));
+}
+
+HWY_INLINE hn::Vec<D16> ToBF16(V v) {
+  const hn::RebindToUnsigned<D> du;
+  const auto bits = hn::BitCast(du, v), upper = hn::ShiftRight<16>(bits);
+  const auto half = hn::Add(hn::And(upper, hn::Set(du, 1u)), hn::Set(du, 0x7FFFu));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, half)), quiet = hn::Or(upper, hn::Set(du, 0x40u));
+  // IfThenElse on float vectors: masks of one type need no conversion.
+  const D d;
+  const V result = hn::IfThenElse(hn::Eq(v, v), hn::BitCast(d, rounded), hn::BitCast(d, quiet));
+#if HWY_TARGET == HWY_AVX3
+  return hn::Vec<D16>{_mm512_cvtepi32_epi16(hn::BitCast(du, result).raw)};
+#else
+  return hn::TruncateTo(D16(), hn::BitCast(du, result));
+#endif
+}
+
+HWY_INLINE V LoadLanes(const float* p) { return hn::LoadU(D(), p); }
+HWY_INLINE V LoadLanes(const ops::BF16* p) {
+  return FromBF16(hn::LoadU(D16(), reinterpret_cast<const uint16_t*>(p)));
+}
+HWY_INLINE void StoreLanes(V v, float* p) { hn::StoreU(v, D(), p); }
+HWY_INLINE void StoreLanes(V v, ops::BF16* p) { hn::StoreU(ToBF16(v), D16(), reinterpret_cast<uint16_t*>(p)); }
+
+HWY_INLINE V LoadFirst(const ops::BF16* p, size_t count) {
+  HWY_ALIGN ops::BF16 buffer[kLanes] = {};
+  for (size_t i = 0; i < count; i++) buffer[i] = p[i];
+  return LoadLanes(buffer);
+}
+
+HWY_INLINE void StoreFirst(V v, ops::BF16* p, size_t count) {
+  HWY_ALIGN ops::BF16 buffer[kLanes];
+  StoreLanes(v, buffer);
+  for (size_t i = 0; i < count; i++) p[i] = buffer[i];
 }
 
 /** Copies a short stretch to a buffer that may be overwritten up to one vector behind it. */

@@ -1,28 +1,30 @@
-// Kernels of ops/unary.h but cast. f32 runs on vectors, one function per op and target; integers are rare and take
-// the compiler's baseline, and are converted in small pieces where the result is f32.
+// Kernels of ops/unary.h but cast. f32 and bf16 run on vectors, one function per op, type and target; integers are rare
+// and take the compiler's baseline, and are converted in small pieces where the result is f32.
 #include "ops/unary.h"
 
+#include "cpu/floats.h"
 #include "cpu/pool.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/unary.cpp"
 #include "cpu/simd.h"
+#include "cpu/lanes-inl.h"
 #include "cpu/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 namespace {
 
-using Kernel = void (*)(const float* x, float* y, int64_t n, float alpha);
+using Kernel = void (*)(Floats x, Floats y, int64_t n, float alpha);
 
 template <class F>
-void Map(const float* x, float* HWY_RESTRICT y, int64_t n, float alpha) {
-  const D d;
-  const V a = hn::Set(d, alpha);
+void Map(Floats x, Floats y, int64_t n, float alpha) {
+  const V a = hn::Set(D(), alpha);
   const F f;
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) hn::StoreU(f(hn::LoadU(d, x + i), a), d, y + i);
-  if (i < n) StoreFirst(f(LoadFirst(x + i, size_t(n - i)), a), y + i, size_t(n - i));
+  x.visit([&](auto* px) HWY_ATTR {
+    auto* const HWY_RESTRICT py = y.like(px);
+    overLanes(n, [&](int64_t i, auto at) HWY_ATTR { at.store(f(at.load(px + i), a), py + i); });
+  });
 }
 
 // clang-format off
@@ -110,10 +112,10 @@ constexpr int64_t kPiece = 1024;
 void unaryFloat(const Call& call, UnaryOp op, float alpha) {
   const auto kernel = HWY_DYNAMIC_DISPATCH(PickUnary)(op);
   const Tensor& x = call.in[0];
-  float* const y = call.out[0].data<float>();
-  if (x.dtype == DType::F32) {
-    const float* const data = x.data<float>();
-    parallelRange(x.size(), kGrain, [=](int64_t b, int64_t e) { kernel(data + b, y + b, e - b, alpha); });
+  const Floats y(call.out[0]);
+  if (x.dtype == DType::F32 || x.dtype == DType::BF16) {
+    const Floats from(x);
+    parallelRange(x.size(), kGrain, [=](int64_t b, int64_t e) { kernel(from + b, y + b, e - b, alpha); });
     return;
   }
   parallelRange(x.size(), kGrain, [&](int64_t begin, int64_t end) {
@@ -122,7 +124,7 @@ void unaryFloat(const Call& call, UnaryOp op, float alpha) {
       const int64_t n = std::min(kPiece, end - b);
       for (int64_t i = 0; i < n; i++)
         piece[i] = x.dtype == DType::I32 ? float(x.data<int32_t>()[b + i]) : float(x.data<uint8_t>()[b + i]);
-      kernel(piece, y + b, n, alpha);
+      kernel(Floats(piece), y + b, n, alpha);
     }
   });
 }

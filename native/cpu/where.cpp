@@ -20,6 +20,12 @@ void Select(const C* condition, const T* a, const T* b, T* HWY_RESTRICT y, int64
   }
 }
 
+// A choice between structures would not be vectorised.
+template <class C>
+void Select(const C* condition, const ops::BF16* a, const ops::BF16* b, ops::BF16* y, int64_t n) {
+  Select(condition, &a->bits, &b->bits, &y->bits, n);
+}
+
 template <class C, class T>
 void Where(const Call& call) {
   const Shape& shape = call.out[0].shape;
@@ -40,16 +46,18 @@ template <class T>
 void WhereInto(const Call& call) {
   switch (call.in[0].dtype) {
     case DType::F32: return Where<float, T>(call);
+    case DType::BF16: return Where<float, T>(call);
     case DType::I32: return Where<int32_t, T>(call);
-    default: return Where<uint8_t, T>(call);
+    case DType::U8: return Where<uint8_t, T>(call);
   }
 }
 
 void WhereAny(const Call& call) {
   switch (call.out[0].dtype) {
     case DType::F32: return WhereInto<float>(call);
+    case DType::BF16: return WhereInto<ops::BF16>(call);
     case DType::I32: return WhereInto<int32_t>(call);
-    default: return WhereInto<uint8_t>(call);
+    case DType::U8: return WhereInto<uint8_t>(call);
   }
 }
 

@@ -76,21 +76,30 @@ void TilesTimesWeightsKernel(const TilesTimesWeights& p) {
   }
 }
 
-/** c[row][0 .. NV vectors) = the sum over t < tiles of a[t][row] b[t][..]: what a weight gradient is made of. */
+/** c[row][0 .. NV vectors) = (or +=) the sum over t < tiles of a[t][row] b[t][..]: what a weight gradient is made of. */
 struct TilesTimesTiles {
   const float* a;  // [t][kBlock], from the first row of the register tile on
   const float* b;  // [t][kBlock]
   int64_t tiles;
   const float *nextA, *nextB;  // fetched meanwhile: half a block per tile
   float* c;           // [row][kBlock]
+  bool accumulate = false;
 };
 
 template <int Rows, int NV>
 void TilesTimesTilesKernel(const TilesTimesTiles& p) {
   const D d;
   V sum0[Rows], sum1[Rows];
+  if (p.accumulate) {
 #pragma GCC unroll 16
-  for (int i = 0; i < Rows; i++) sum0[i] = sum1[i] = hn::Zero(d);
+    for (int i = 0; i < Rows; i++) {
+      sum0[i] = hn::Load(d, p.c + i * kBlock);
+      if (NV == 2) sum1[i] = hn::Load(d, p.c + i * kBlock + kLanes);
+    }
+  } else {
+#pragma GCC unroll 16
+    for (int i = 0; i < Rows; i++) sum0[i] = sum1[i] = hn::Zero(d);
+  }
   const float* HWY_RESTRICT a = p.a;
   const float* HWY_RESTRICT b = p.b;
   for (int64_t t = 0; t < p.tiles; t++, a += kBlock, b += kBlock) {

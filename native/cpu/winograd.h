@@ -37,4 +37,15 @@ void winogradInputGrad(const ConvShape& s, const float* dy, const float* w, floa
 /** dw = the gradient of sum(dy .* y) with respect to w, overwriting dw. */
 void winogradWeightGrad(const ConvShape& s, const float* x, const float* dy, float* dw, WinogradTile tile);
 
+/**
+ * The same for several groups of about a vector of channels on either side, 3 x 3 taps, stride 1, no dilation. For no
+ * image side or result side that is empty.
+ */
+bool winogradGroupedSupports(const ConvShape& s);
+
+/** Forward (source x, dest y) or InputGrad (source dy, dest dx). bias is nullable, of the result channels. */
+void winogradGrouped(ConvPass pass, const ConvShape& s, const float* source, const float* w, const float* bias,
+                     float* dest, WinogradTile tile);
+void winogradGroupedWeight(const ConvShape& s, const float* x, const float* dy, float* dw, WinogradTile tile);
+
 }  // namespace gv::cpu

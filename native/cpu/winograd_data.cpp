@@ -4,18 +4,21 @@
 // A task transforms its own group of tiles into private buffers, multiplies them block by block with filters that
 // it transforms on the way, and writes its results: the threads share nothing that is written, which matters more
 // than the filters being transformed once per group. See winograd_plan.h for what a group is.
+// With the matrix unit a task goes through a few source blocks at a time instead: see winograd_amx.h.
 #include <cstring>
 
 #include "cpu/pool.h"
 #include "cpu/scratch.h"
 #include "cpu/winograd.h"
+#include "cpu/winograd_amx.h"
 #include "cpu/winograd_plan.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/winograd_data.cpp"
 #include "cpu/simd.h"
 
-#include "cpu/gemm-inl.h"
+#include "cpu/winograd-filters-inl.h"
+#include "cpu/winograd-split-inl.h"
 #include "cpu/winograd-tiles-inl.h"
 
 #ifndef GV_CPU_WINOGRAD_DATA_CPP
@@ -32,6 +35,7 @@ struct DataPass {
   float* out;
   float* seams;   // what a group of rows of tiles adds to the rows of the group above, see seamRows
   int64_t parts;  // a group's destination blocks are shared out among so many tasks
+  bool split;     // multiplied by the matrix unit
 };
 
 /** Pixel rows that two vertically neighbouring groups of tiles share on the image side. */
@@ -51,95 +55,32 @@ namespace gv::cpu::HWY_NAMESPACE {
 
 /** A task's private buffers. */
 struct DataBuffers {
-  int64_t plane, filterPlane;  // floats from plane to plane of tiles and products, and of filters
-  float* tiles;                // the transformed source tiles, all blocks
-  float* products;             // of one destination block
-  float* filters;              // transformed, from kDepth source channels to one destination block
-  float* stage;                // one block of a filter's taps
-  float *zeros, *unread;       // pixels outside the image
+  int64_t tilePlane, filterPlane, plane;  // floats from plane to plane of tiles, filters and products
+  float* tiles;                           // the transformed source tiles
+  float* products;                        // of one destination block, or several
+  float* filters;                         // transformed, from some source channels to one destination block
+  float* stage;                           // one block of a filter's taps
+  float *zeros, *unread;                  // pixels outside the image
 
-  DataBuffers(const WinogradPlan& plan, int64_t planes, int64_t sourceBlocks) {
-    plane = TilePlane(plan);
-    filterPlane = (kDepth + 1) * kBlock;
+  DataBuffers(const WinogradPlan& plan, int64_t planes, int64_t sourceBlocks, int64_t blocks, bool split) {
+    // Cut into three bf16 pieces, a row is half as long again, and tiles come in whole tiles of the matrix unit.
+    constexpr int64_t kSplitRow = 3 * kBlock / 2, kOffSets = 16;
+    const int64_t rows = split ? WinogradPlan::divideUp(plan.groupTiles(), kSplitTile) * kSplitTile : plan.groupTiles();
+    plane = (rows | 1) * kBlock;
+    tilePlane = split ? rows * kSplitRow + kOffSets : plane;
+    filterPlane = split ? kSplitDepth * kSplitRow + kOffSets : (kDepth + 1) * kBlock;
     const int64_t channels = std::max(plan.phaseBlocks, plan.resultBlocks) * kBlock;
     const int64_t stageFloats = plan.r * plan.r * kBlock * kBlock;
-    tiles = scratch(kScratchConvChunk, (sourceBlocks + 1) * planes * plane + planes * filterPlane + stageFloats +
-                                           2 * channels);
-    products = tiles + sourceBlocks * planes * plane;
-    filters = products + planes * plane;
+    tiles = scratch(split ? kScratchAmx : kScratchConvChunk,
+                    planes * (sourceBlocks * tilePlane + blocks * plane + filterPlane) + stageFloats + 2 * channels);
+    products = tiles + sourceBlocks * planes * tilePlane;
+    filters = products + blocks * planes * plane;
     stage = filters + planes * filterPlane;
     zeros = stage + stageFloats;
     unread = zeros + channels;
     std::memset(zeros, 0, 2 * channels * sizeof(float));
   }
 };
-
-/** Where the R x R taps of a filter start, and how far the next source channel's are. */
-template <int R>
-struct Taps {
-  const float* first[R * R];
-  int64_t step[R * R];
-};
-
-/**
- * The taps that join one block of the image side with one of the result side. The vectors must lie along the
- * destination: for the input gradient that is how the weights are stored, for the forward pass they are transposed
- * into `stage`. A phase with fewer than R taps along an axis is filled up with zeros.
- */
-template <int R, bool toImage>
-HWY_INLINE Taps<R> FindTaps(const WinogradPlan& plan, const float* w, int64_t imageBlock, int64_t resultBlock,
-                            const DataBuffers& buffers) {
-  const ConvShape& s = plan.shape;
-  const int64_t phase = imageBlock / plan.phaseBlocks, filter = s.kh * s.kw * s.c;
-  const int64_t phaseY = phase / plan.stride, phaseX = phase % plan.stride;
-  const float* base = w + resultBlock * kBlock * filter + imageBlock % plan.phaseBlocks * kBlock;
-  const int64_t images = plan.imageChannels(imageBlock), results = plan.resultChannels(resultBlock);
-  if (!toImage && results < kBlock) std::memset(buffers.stage, 0, R * R * kBlock * kBlock * sizeof(float));
-  Taps<R> taps;
-  for (int i = 0; i < R * R; i++) {
-    const int64_t ky = i / R * plan.stride + phaseY, kx = i % R * plan.stride + phaseX;
-    const float* tap = base + (ky * s.kw + kx) * s.c;
-    float* staged = buffers.stage + i * kBlock * kBlock;
-    if (ky >= s.kh || kx >= s.kw) {
-      taps.first[i] = buffers.zeros;
-      taps.step[i] = 0;
-    } else if (toImage) {
-      taps.first[i] = tap;
-      taps.step[i] = filter;
-    } else {
-      // The next block's rows lie beside these, in a page each: no processor fetches them unasked.
-      for (int64_t k = 0; k < results; k++) {
-        for (int c = 0; c < kBlock; c += 16) hwy::Prefetch(tap + k * filter + kBlock + c);
-      }
-      TransposeInto(tap, filter, results, images, kBlock, staged);
-      taps.first[i] = staged;
-      taps.step[i] = kBlock;
-    }
-  }
-  return taps;
-}
-
-/** Transforms the filters from `sources` channels to one block of `destinations` channels: G g G^T. */
-template <int M, int R>
-HWY_INLINE void TransformFilters(const Taps<R>& taps, int64_t sources, int64_t destinations, float* out,
-                                 int64_t plane) {
-  constexpr int kAhead = 8;
-  const float *tap[R * R], *later[R * R];
-  for (int i = 0; i < R * R; i++) {
-    tap[i] = taps.first[i];
-    later[i] = tap[i] + kAhead * taps.step[i];
-  }
-  for (int64_t k = 0; k < sources; k++, out += kBlock) {
-    overLanes(destinations, [&](int64_t c, auto access) HWY_ATTR {
-      const ReadPixels<R, decltype(access)> read{tap, later, c, access};
-      Transform<Winograd<M, R>::kG>(read, WritePlanes<M + R - 1>{out + c, plane});
-    });
-    for (int i = 0; i < R * R; i++) {
-      tap[i] += taps.step[i];
-      later[i] += taps.step[i];
-    }
-  }
-}
 
 /** Transforms a block of products back and writes it to the result side: A^T p A + bias. */
 template <int M, int R>
@@ -184,6 +125,18 @@ HWY_INLINE void WriteImages(const WinogradPlan& plan, const DataPass& pass, cons
       });
 }
 
+template <int M, int R, bool toImage>
+HWY_INLINE void WriteBlock(const WinogradPlan& plan, const DataPass& pass, int64_t groupIndex, int64_t block,
+                           const DataBuffers& buffers) {
+  const TileGroup group = plan.group(groupIndex);
+  if constexpr (toImage) {
+    float* seam = pass.seams == nullptr ? nullptr : pass.seams + groupIndex * seamFloats(plan);
+    WriteImages<M, R>(plan, pass, group, seam, block, buffers);
+  } else {
+    WriteResults<M, R>(plan, pass, group, block, buffers);
+  }
+}
+
 /** The products of a group's tiles for one destination block, kDepth source channels after the other. */
 template <int M, int R, bool toImage>
 HWY_INLINE void MultiplyBlock(const WinogradPlan& plan, const float* w, int64_t tiles, int64_t block,
@@ -200,7 +153,7 @@ HWY_INLINE void MultiplyBlock(const WinogradPlan& plan, const float* w, int64_t 
     for (int b = 0; b < count; b++) {
       const int64_t image = toImage ? block : source + b, result = toImage ? source + b : block;
       depths[b] = static_cast<int>(toImage ? plan.resultChannels(result) : plan.imageChannels(image));
-      const Taps<R> taps = FindTaps<R, toImage>(plan, w, image, result, buffers);
+      const Taps<R> taps = FindTaps<R, toImage>(plan, w, image, result, buffers.stage, buffers.zeros);
       TransformFilters<M, R>(taps, depths[b], channels, buffers.filters + b * kBlock * kBlock, buffers.filterPlane);
     }
     for (int plane = 0; plane < kPlanes; plane++) {
@@ -218,30 +171,100 @@ HWY_INLINE void MultiplyBlock(const WinogradPlan& plan, const float* w, int64_t 
   }
 }
 
-/** Task `task`: one group of tiles, and one part of the destination blocks. */
+/** Destination blocks begin to end - 1 of a group of tiles, on the vector kernels. */
 template <int M, int R, bool toImage>
-void DataTask(const WinogradPlan& plan, const DataPass& pass, int64_t task) {
-  const int64_t groupIndex = task / pass.parts, part = task % pass.parts;
+void VectorBlocks(const WinogradPlan& plan, const DataPass& pass, int64_t groupIndex, int64_t begin, int64_t end) {
   const TileGroup group = plan.group(groupIndex);
   const int64_t tiles = group.images * group.rows * plan.tilesW;
   const int64_t sourceBlocks = toImage ? plan.resultBlocks : plan.imageBlocks;
-  const int64_t blocks = toImage ? plan.imageBlocks : plan.resultBlocks;
-  const DataBuffers buffers(plan, Winograd<M, R>::kPlanes, sourceBlocks);
-  float* seam = pass.seams == nullptr ? nullptr : pass.seams + groupIndex * seamFloats(plan);
-
+  const DataBuffers buffers(plan, Winograd<M, R>::kPlanes, sourceBlocks, 1, false);
   if (toImage) {
     TransformResults<M, R>(plan, group, pass.in, buffers.zeros, buffers.tiles, buffers.plane);
   } else {
     TransformImages<M, R>(plan, group, 0, sourceBlocks, pass.in, buffers.zeros, buffers.tiles, buffers.plane);
   }
-  for (int64_t block = blocks * part / pass.parts; block < blocks * (part + 1) / pass.parts; block++) {
+  for (int64_t block = begin; block < end; block++) {
     MultiplyBlock<M, R, toImage>(plan, pass.w, tiles, block, buffers);
+    WriteBlock<M, R, toImage>(plan, pass, groupIndex, block, buffers);
+  }
+}
+
+#if HWY_TARGET == HWY_AVX3
+/** Adds to the sums of one destination block what blocks source to end - 1 bring; false where numbers do not fit. */
+template <int M, int R, bool toImage>
+HWY_INLINE bool AddSplitProducts(const WinogradPlan& plan, const float* w, int64_t tiles, uint32_t largest,
+                                 int64_t source, int64_t end, int64_t block, const DataBuffers& buffers,
+                                 float* products) {
+  constexpr int kPlanes = Winograd<M, R>::kPlanes;
+  const int64_t channels = toImage ? plan.imageChannels(block) : plan.resultChannels(block);
+  const int64_t step = (channels > kLanes ? 2 : 1) * kSplitTileWords;
+  uint16_t* const filters = reinterpret_cast<uint16_t*>(buffers.filters);
+  Magnitude magnitude;
+  for (int64_t b = source; b < end; b++) {
+    const int64_t image = toImage ? block : b, result = toImage ? b : block;
+    const Taps<R> taps = FindTaps<R, toImage>(plan, w, image, result, buffers.stage, buffers.zeros);
+    SplitFilters<M, R>(taps, toImage ? plan.resultChannels(result) : plan.imageChannels(image), channels,
+                       filters + (b - source) * step, 2 * buffers.filterPlane, magnitude);
+  }
+  if (!SplitFits(largest, magnitude.Largest(), plan.shape.c * plan.shape.k)) return false;
+  multiplySplit({reinterpret_cast<const uint16_t*>(buffers.tiles), 2 * kPlanes * buffers.tilePlane,
+                 2 * buffers.tilePlane, filters, 2 * buffers.filterPlane, end - source, tiles,
+                 static_cast<int>(channels), kPlanes, source > 0, products, buffers.plane});
+  return true;
+}
+
+/** VectorBlocks on the matrix unit, as far as its numbers fit. */
+template <int M, int R, bool toImage>
+void SplitBlocks(const WinogradPlan& plan, const DataPass& pass, int64_t groupIndex, int64_t begin, int64_t end) {
+  constexpr int kPlanes = Winograd<M, R>::kPlanes;
+  constexpr int64_t kDepthBlocks = kSplitDepth / kBlock;
+  const TileGroup group = plan.group(groupIndex);
+  const int64_t tiles = group.images * group.rows * plan.tilesW;
+  const int64_t sourceBlocks = toImage ? plan.resultBlocks : plan.imageBlocks;
+  DataBuffers buffers(plan, kPlanes, kDepthBlocks, end - begin, true);
+  uint16_t* const words = reinterpret_cast<uint16_t*>(buffers.tiles);
+  float* const products = buffers.products;
+  const int64_t blockFloats = kPlanes * buffers.plane;
+  bool fits[kMostSplitBlocks];
+  std::fill_n(fits, end - begin, true);
+  for (int64_t source = 0; source < sourceBlocks; source += kDepthBlocks) {
+    const int64_t sourceEnd = std::min(source + kDepthBlocks, sourceBlocks);
+    Magnitude magnitude;
     if (toImage) {
-      WriteImages<M, R>(plan, pass, group, seam, block, buffers);
+      SplitResults<M, R>(plan, group, source, sourceEnd, pass.in, buffers.zeros, words, 2 * buffers.tilePlane,
+                         magnitude);
     } else {
-      WriteResults<M, R>(plan, pass, group, block, buffers);
+      SplitImages<M, R>(plan, group, source, sourceEnd, pass.in, buffers.zeros, words, 2 * buffers.tilePlane,
+                        magnitude);
+    }
+    const uint32_t largest = magnitude.Largest();
+    for (int64_t block = begin; block < end; block++) {
+      bool& fit = fits[block - begin];
+      fit = fit && AddSplitProducts<M, R, toImage>(plan, pass.w, tiles, largest, source, sourceEnd, block, buffers,
+                                                   products + (block - begin) * blockFloats);
     }
   }
+  for (int64_t block = begin; block < end; block++) {
+    buffers.products = products + (block - begin) * blockFloats;
+    if (fits[block - begin]) {
+      WriteBlock<M, R, toImage>(plan, pass, groupIndex, block, buffers);
+    } else {
+      VectorBlocks<M, R, toImage>(plan, pass, groupIndex, block, block + 1);
+    }
+  }
+}
+#endif
+
+/** Task `task`: one group of tiles, and one part of the destination blocks. */
+template <int M, int R, bool toImage>
+void DataTask(const WinogradPlan& plan, const DataPass& pass, int64_t task) {
+  const int64_t group = task / pass.parts, part = task % pass.parts;
+  const int64_t blocks = toImage ? plan.imageBlocks : plan.resultBlocks;
+  const int64_t begin = blocks * part / pass.parts, end = blocks * (part + 1) / pass.parts;
+#if HWY_TARGET == HWY_AVX3
+  if (pass.split) return SplitBlocks<M, R, toImage>(plan, pass, group, begin, end);
+#endif
+  VectorBlocks<M, R, toImage>(plan, pass, group, begin, end);
 }
 
 template <int M, int R>
@@ -259,6 +282,9 @@ void WinogradDataTask(const WinogradPlan& plan, const DataPass& pass, int64_t ta
 
 int64_t WinogradBlock() { return kBlock; }
 
+/** Whether this target has the split operands. */
+bool WinogradHasSplit() { return HWY_TARGET == HWY_AVX3; }
+
 }  // namespace gv::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -266,6 +292,7 @@ HWY_AFTER_NAMESPACE();
 namespace gv::cpu {
 HWY_EXPORT(WinogradDataTask);
 HWY_EXPORT(WinogradBlock);
+HWY_EXPORT(WinogradHasSplit);
 
 namespace {
 
@@ -273,10 +300,10 @@ namespace {
 constexpr int64_t kSerialWork = int64_t{1} << 18;
 
 /** Into how many parts each group's destination is cut, to have a few tasks for each thread. */
-int64_t partsFor(const WinogradPlan& plan, int64_t blocks) {
-  if (plan.work() <= kSerialWork) return 1;
+int64_t partsFor(const WinogradPlan& plan, int64_t blocks, int64_t fewest) {
+  if (plan.work() <= kSerialWork) return fewest;
   const int64_t threads = threadCount();
-  int64_t parts = 1;
+  int64_t parts = fewest;
   // A part repeats the transforms of the source tiles: take no more than the balance needs.
   while (parts < blocks) {
     const int64_t tasks = plan.groups * parts, rounds = WinogradPlan::divideUp(tasks, threads);
@@ -286,14 +313,20 @@ int64_t partsFor(const WinogradPlan& plan, int64_t blocks) {
   return parts;
 }
 
+bool splitPays(const WinogradPlan& plan) { return HWY_DYNAMIC_DISPATCH(WinogradHasSplit)() && splitPaysFor(plan); }
+
 void run(const WinogradPlan& plan, DataPass pass) {
-  pass.parts = partsFor(plan, pass.toImage ? plan.imageBlocks : plan.resultBlocks);
+  const int64_t blocks = pass.toImage ? plan.imageBlocks : plan.resultBlocks;
+  pass.split = splitPays(plan);
+  pass.parts = partsFor(plan, blocks, pass.split ? WinogradPlan::divideUp(blocks, splitBlocks(plan)) : 1);
   const auto task = HWY_DYNAMIC_DISPATCH(WinogradDataTask);
   parallelFor(plan.groups * pass.parts, [&](int64_t index) { task(plan, pass, index); });
 }
 
 WinogradPlan planFor(ConvPass pass, const ConvShape& s, WinogradTile tile) {
-  return WinogradPlan(pass, s, tile == WinogradTile::Fast ? 4 : 2, HWY_DYNAMIC_DISPATCH(WinogradBlock)());
+  WinogradPlan plan(pass, s, tile == WinogradTile::Fast ? 4 : 2, HWY_DYNAMIC_DISPATCH(WinogradBlock)());
+  if (splitPays(plan)) plan.cut(splitTiles(plan));
+  return plan;
 }
 
 /** Adds each group's seam to the image rows it belongs to, once the group above has written them. */
@@ -339,14 +372,14 @@ bool winogradSupports(ConvPass, const ConvShape& s) {
 
 void winogradForward(const ConvShape& s, const float* x, const float* w, const float* bias, float* y,
                      WinogradTile tile) {
-  run(planFor(ConvPass::Forward, s, tile), {false, x, w, bias, y, nullptr, 1});
+  run(planFor(ConvPass::Forward, s, tile), {false, x, w, bias, y, nullptr, 1, false});
 }
 
 void winogradInputGrad(const ConvShape& s, const float* dy, const float* w, float* dx, WinogradTile tile) {
   const WinogradPlan plan = planFor(ConvPass::InputGrad, s, tile);
   const bool seamed = plan.groupsPerImage > 1;
   float* seams = seamed ? scratch(kScratchPartial, plan.groups * seamFloats(plan)) : nullptr;
-  run(plan, {true, dy, w, nullptr, dx, seams, 1});
+  run(plan, {true, dy, w, nullptr, dx, seams, 1, false});
   if (seamed) addSeams(plan, seams, dx);
   clearBeyondTiles(plan, dx);
 }

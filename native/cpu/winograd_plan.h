@@ -45,9 +45,13 @@ struct WinogradPlan {
     resultBlocks = divideUp(s.k, block);
     const int64_t buffered = (pass == ConvPass::InputGrad ? 0 : imageBlocks) +
                              (pass == ConvPass::Forward ? 0 : resultBlocks);
-    const int64_t most = std::clamp<int64_t>(kGroupFloats / (buffered * n * n * block), kGroupTiles / 4, kGroupTiles);
+    cut(std::clamp<int64_t>(kGroupFloats / (buffered * n * n * block), kGroupTiles / 4, kGroupTiles));
+  }
+
+  /** Sets the size of a group of tiles: `most` tiles, or one row of them. */
+  void cut(int64_t most) {
     if (tilesH * tilesW <= most) {
-      groupImages = std::min(most / std::max<int64_t>(tilesH * tilesW, 1), s.n);
+      groupImages = std::min(most / std::max<int64_t>(tilesH * tilesW, 1), shape.n);
       groupRows = tilesH;
       groupsPerImage = 1;
     } else {
@@ -55,7 +59,7 @@ struct WinogradPlan {
       groupRows = divideUp(tilesH, divideUp(tilesH, std::max<int64_t>(most / tilesW, 1)));
       groupsPerImage = divideUp(tilesH, groupRows);
     }
-    groups = s.n * tilesH * tilesW == 0 ? 0 : divideUp(s.n, groupImages) * groupsPerImage;
+    groups = shape.n * tilesH * tilesW == 0 ? 0 : divideUp(shape.n, groupImages) * groupsPerImage;
   }
 
   static int64_t divideUp(int64_t a, int64_t b) { return (a + b - 1) / b; }

@@ -9,18 +9,26 @@
 namespace gv {
 
 struct Call;
+struct Chain;
 
 struct Op {
   const char* name;
   void (*infer)(Call&);
   void (*cpu)(const Call&);
+  // Whether each element of the output depends on the elements of the inputs at the same place alone, and broadcasting
+  // is the usual one: such calls may run together, block by block.
+  bool elementwise;
 };
+
+/** Runs the chain that a call carries; made by ops/table.cpp like every other entry. */
+extern const Op kChainOp;
 
 struct Call {
   const Op* op = nullptr;
   std::vector<Tensor> in, out;
   std::vector<double> attrs;
   Allocator* allocator = nullptr;
+  std::shared_ptr<const Chain> chain;  // of a call that stands for several, see chain.h
 
   const char* name() const { return op->name; }
 

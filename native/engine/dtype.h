@@ -1,8 +1,9 @@
 // Element types. The numbers are part of the contract with src/native.ts (`dtypes`), so they are never reordered.
-// bf16 is stored and moved already; arithmetic on it arrives with mixed precision.
+// bf16 is storage only: arithmetic on it is done in f32 (ops/bf16.h).
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 namespace gv {
 
@@ -21,11 +22,11 @@ template <> constexpr DType dtypeOf<float>() { return DType::F32; }
 template <> constexpr DType dtypeOf<int32_t>() { return DType::I32; }
 template <> constexpr DType dtypeOf<uint8_t>() { return DType::U8; }
 
-// Type of an arithmetic result: any float wins, then i32, then u8.
+// Type of an arithmetic result: f32 wins, then bf16, then i32, then u8.
 constexpr DType promote(DType a, DType b) {
-  return a == DType::F32 || b == DType::F32 || a == DType::BF16 || b == DType::BF16 ? DType::F32
-         : a == DType::I32 || b == DType::I32                                       ? DType::I32
-                                                                                    : DType::U8;
+  for (const DType t : {DType::F32, DType::BF16, DType::I32})
+    if (a == t || b == t) return t;
+  return DType::U8;
 }
 
 }  // namespace gv

@@ -39,12 +39,11 @@ void Profile::write() {
   }
   const auto micros = [](Clock::duration d) { return std::chrono::duration<double, std::micro>(d).count(); };
   std::fputs("{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n", file);
-  const char* separator = "";
+  std::fputs("{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"thread_name\",\"args\":{\"name\":\"cpu stream\"}}", file);
   for (const Event& e : events_) {
     // Names and shapes hold no character that JSON would need escaped.
-    std::fprintf(file, "%s{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"args\":{\"shapes\":\"%s\"}}",
-                 separator, e.name, micros(e.begin - origin_), micros(e.end - e.begin), e.shapes.c_str());
-    separator = ",\n";
+    std::fprintf(file, ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"name\":\"%s\",\"ts\":%.1f,\"dur\":%.1f,\"args\":{\"shapes\":\"%s\"}}",
+                 e.name.c_str(), micros(e.begin - origin_), micros(e.end - e.begin), e.shapes.c_str());
   }
   std::fputs("\n]}\n", file);
   std::fclose(file);

@@ -1,6 +1,6 @@
 // GANVAS_PROFILE=trace.json: what the stream's thread did and when, as a Chrome trace (chrome://tracing, Perfetto).
-// One event per op with its shapes, one per read or sync, and the gaps between them are the waits. Written when the
-// process exits. Costs one branch per command when off.
+// One event per op with its shapes, one per read or sync, one per wait for the next command. Written when the process
+// exits. Costs one branch per command when off.
 #pragma once
 #include <chrono>
 #include <mutex>
@@ -26,8 +26,7 @@ class Profile {
   explicit Profile(std::string path) : path_(std::move(path)) {}
 
   struct Event {
-    const char* name;
-    std::string shapes;
+    std::string name, shapes;
     Clock::time_point begin, end;
   };
   std::string path_;

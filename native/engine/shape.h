@@ -10,6 +10,7 @@ namespace gv {
 
 constexpr int kMaxRank = 8;
 constexpr int64_t kMaxElements = int64_t{1} << 40;
+constexpr int64_t kMaxEmpty = int64_t{1} << 31;  // what the other dimensions of an empty tensor may multiply to
 
 class Shape {
  public:
@@ -50,7 +51,8 @@ class Shape {
     return s + "]";
   }
 
-  // Rejects negative sizes and products no machine can hold, before anything multiplies them unchecked.
+  // Rejects negative sizes and products no machine can hold, before anything multiplies them unchecked. An empty tensor
+  // takes no memory, but a kernel may still count through its other dimensions.
   void check(const char* op) const {
     int64_t n = 1;
     bool empty = false;
@@ -58,9 +60,12 @@ class Shape {
       if (dims_[i] < 0) fail("ERR_SHAPE", "%s: a dimension is negative in %s", op, str().c_str());
       empty = empty || dims_[i] == 0;
     }
-    for (int i = 0; i < rank_ && !empty; i++) {
-      if (dims_[i] > kMaxElements / n)
-        fail("ERR_SHAPE", "%s: shape %s has more than 2^40 elements", op, str().c_str());
+    for (int i = 0; i < rank_; i++) {
+      if (dims_[i] == 0) continue;
+      if (dims_[i] > (empty ? kMaxEmpty : kMaxElements) / n)
+        fail("ERR_SHAPE", empty ? "%s: the other dimensions of the empty shape %s multiply to more than 2^31"
+                                : "%s: shape %s has more than 2^40 elements",
+             op, str().c_str());
       n *= dims_[i];
     }
   }

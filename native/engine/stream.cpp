@@ -4,7 +4,8 @@
 
 namespace gv {
 
-Stream::Stream(Allocator& allocator, std::function<void()> prepare) : allocator_(allocator) {
+Stream::Stream(Allocator& allocator, std::function<void()> prepare)
+    : allocator_(allocator), profile_(Profile::get()) {
   // Detached and never stopped: at process exit there is nothing to save and joining could hang it.
   std::thread([this, prepare = std::move(prepare)] {
     prepare();
@@ -31,10 +32,19 @@ void Stream::push(Command&& command) {
   if (wake) ready_.notify_one();
 }
 
-void Stream::enqueue(Call&& call) { push({std::move(call), nullptr}); }
+void Stream::enqueue(Call&& call) { push({std::move(call), {}, nullptr}); }
+
+void Stream::enqueue(Program::Run&& run) { push({Call{}, std::move(run), nullptr}); }
+
+std::shared_ptr<Arena> Stream::arena() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::shared_ptr<Arena> arena = arena_.lock();
+  if (!arena) arena_ = arena = std::make_shared<Arena>(allocator_);
+  return arena;
+}
 
 void Stream::read(Tensor tensor, std::function<void(ErrorPtr, const void*)> done) {
-  push({Call{}, [tensor = std::move(tensor), done = std::move(done), this](ErrorPtr) {
+  push({Call{}, {}, [tensor = std::move(tensor), done = std::move(done), this](ErrorPtr) {
           if (tensor.storage->poison) {
             takeError();
             done(tensor.storage->poison, nullptr);
@@ -47,7 +57,7 @@ void Stream::read(Tensor tensor, std::function<void(ErrorPtr, const void*)> done
 }
 
 void Stream::sync(std::function<void(ErrorPtr)> done) {
-  push({Call{}, [done = std::move(done), this](ErrorPtr) { done(takeError()); }});
+  push({Call{}, {}, [done = std::move(done), this](ErrorPtr) { done(takeError()); }});
 }
 
 void Stream::whenBelow(size_t limit, std::function<void()> done) {
@@ -68,21 +78,26 @@ ErrorPtr Stream::takeError() {
 }
 
 void Stream::serve() {
-  Profile* const profile = Profile::get();
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
-    ready_.wait(lock, [this] { return !queue_.empty(); });
+    if (queue_.empty()) {
+      const auto begin = profile_ ? Profile::Clock::now() : Profile::Clock::time_point();
+      ready_.wait(lock, [this] { return !queue_.empty(); });
+      if (profile_) profile_->add("wait for JavaScript", begin, Profile::Clock::now());
+    }
     {
       Command command = std::move(queue_.front());
       queue_.pop_front();
       lock.unlock();
-      const auto begin = profile ? Profile::Clock::now() : Profile::Clock::time_point();
-      if (command.call.op)
-        runCall(command.call);
-      else
+      if (command.call.op) {
+        runTimed(command.call);
+      } else if (command.run.program) {
+        runProgram(command.run);
+      } else {
+        const auto begin = profile_ ? Profile::Clock::now() : Profile::Clock::time_point();
         command.marker(nullptr);
-      if (profile && command.call.op) profile->add(command.call, begin, Profile::Clock::now());
-      if (profile && !command.call.op) profile->add("read or sync", begin, Profile::Clock::now());
+        if (profile_) profile_->add("read or sync", begin, Profile::Clock::now());
+      }
       // The command dies here, outside the lock: its references may be the last ones.
     }
     lock.lock();
@@ -105,6 +120,26 @@ void Stream::wakeWaiters(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   for (auto& done : due) done();
   lock.lock();
+}
+
+void Stream::runTimed(Call& call) {
+  const auto begin = profile_ ? Profile::Clock::now() : Profile::Clock::time_point();
+  runCall(call);
+  if (profile_) profile_->add(call, begin, Profile::Clock::now());
+}
+
+void Stream::runProgram(Program::Run& run) {
+  ErrorPtr error;
+  try {
+    run.program->execute(run, [this](Call& call) { runTimed(call); });
+    return;
+  } catch (const Error& e) {
+    error = std::make_shared<const Error>(e.code, std::string("program: ") + e.what());
+  } catch (const std::exception& e) {
+    error = std::make_shared<const Error>("ERR_INTERNAL", std::string("program: ") + e.what());
+  }
+  if (!error_) error_ = error;
+  for (const auto& storage : run.fresh) storage->poison = error;
 }
 
 void Stream::runCall(Call& call) {

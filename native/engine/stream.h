@@ -11,10 +11,11 @@
 #include <mutex>
 #include <thread>
 
-#include "call.h"
+#include "program.h"
 
 namespace gv {
 
+class Profile;
 using ErrorPtr = std::shared_ptr<const Error>;
 
 class Stream {
@@ -28,6 +29,10 @@ class Stream {
   size_t pending();
 
   void enqueue(Call&& call);
+  // All calls of the program, as one command.
+  void enqueue(Program::Run&& run);
+  // The memory that the stream's programs share; freed with the last of them.
+  std::shared_ptr<Arena> arena();
 
   // `done(error, bytes)` is called on the stream's thread; `bytes` points at the tensor's data and is valid during
   // the call only.
@@ -40,16 +45,21 @@ class Stream {
  private:
   struct Command {
     Call call;                             // an op when call.op is set,
+    Program::Run run;                      // a program when run.program is set,
     std::function<void(ErrorPtr)> marker;  // otherwise a read or a sync
   };
   void push(Command&& command);
   void serve();
+  void runTimed(Call& call);
   void runCall(Call& call);
+  void runProgram(Program::Run& run);
   void wakeWaiters(std::unique_lock<std::mutex>& lock);
   ErrorPtr takeError();
 
   Allocator& allocator_;
+  Profile* const profile_;
   std::mutex mutex_;
+  std::weak_ptr<Arena> arena_;
   std::condition_variable ready_;
   std::deque<Command> queue_;
   size_t pending_ = 0;  // queued plus running

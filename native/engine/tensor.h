@@ -1,6 +1,7 @@
 // What the engine knows of a tensor: shape, dtype and a reference-counted storage. No gradients, no JavaScript.
 // A storage's memory is taken when the command that writes it runs and returned when the last reference goes, so
-// a tensor that JavaScript disposes right after enqueuing its last use is freed as soon as that use has run.
+// a tensor that JavaScript disposes right after enqueuing its last use is freed as soon as that use has run. A program
+// lends its storages memory instead (see program.h): then `capacity` stays 0 and nothing is returned.
 #pragma once
 #include <memory>
 
@@ -12,7 +13,9 @@ namespace gv {
 
 struct Storage {
   Storage(Allocator& a, size_t n) : allocator(a), bytes(n) {}
-  ~Storage() { allocator.free(data, capacity); }
+  ~Storage() {
+    if (capacity) allocator.free(data, capacity);
+  }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 

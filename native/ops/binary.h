@@ -1,18 +1,19 @@
 // Elementwise functions of two tensors (broadcast as in broadcast.h) or of a tensor and a number.
 //
 //   add sub mul pow maximum minimum         result of promote(a, b); integers wrap around
-//   div                                     f32
+//   div                                     bf16 where that is promote(a, b), else f32
 //   equal notEqual less lessEqual greater greaterEqual   u8, 0 or 1
 //     attrs [mode, scalar]: mode 0 = inputs a, b; 1 = input a, the number on the right; 2 = input b, the number on
-//     the left. A number does not widen an integer tensor when it is whole and in the tensor's range; otherwise the
-//     tensor is converted to f32.
-//   tanhGrad(gy, y)     = gy (1 - y^2)            inputs: two f32 tensors
+//     the left. A number does not widen a bf16 tensor, nor an integer one when it is whole and in the tensor's range;
+//     otherwise the tensor is converted to f32.
+//   tanhGrad(gy, y)     = gy (1 - y^2)            inputs: two f32 or bf16 tensors; result of promote(gy, y)
 //   sigmoidGrad(gy, y)  = gy y (1 - y)
 //   softplusGrad(gy, x) = gy sigmoid(x)
-//   reluGrad(gy, y)     = y > 0 ? gy : 0          x or y in second place, they have the same sign
-//   leakyReluGrad(gy, y) = y > 0 ? gy : alpha gy  attrs [alpha]
-//   where(c, a, b)      = c != 0 ? a : b          c: u8, i32 or f32; result of promote(a, b)
+//   reluGrad(gy, y)     = y <= 0 ? 0 : gy         x or y in second place, they have the same sign;
+//   leakyReluGrad(gy, y) = y <= 0 ? alpha gy : gy attrs [alpha]; where it is NaN gy passes
+//   where(c, a, b)      = c != 0 ? a : b          c: any type; result of promote(a, b)
 //
+// bf16 is computed in f32 and rounded once.
 // pow has the NaN rules of C's pow; on integers a negative exponent truncates (2^-1 = 0) and 0^-1 = 0.
 // maximum and minimum give NaN when either is NaN.
 #pragma once
@@ -32,7 +33,7 @@ enum class BinaryOp {
 struct BinaryArgs {
   int mode;
   double scalar;
-  // The type in which the operation is carried out.
+  // The type in which the operation is carried out; bf16 stands for f32 arithmetic with a bf16 result.
   DType compute;
 
   BinaryArgs(const Call& call, bool alwaysFloat)
@@ -40,12 +41,11 @@ struct BinaryArgs {
     if (mode < 0 || mode > 2) fail("ERR_INTERNAL", "%s: there is no mode %d", call.name(), mode);
     call.expectInputs(mode == 0 ? 2 : 1);
     const DType a = call.in[0].dtype;
-    if (alwaysFloat)
-      compute = DType::F32;
-    else if (mode == 0)
+    if (mode == 0)
       compute = promote(a, call.in[1].dtype);
     else
       compute = fits(scalar, a) ? a : DType::F32;
+    if (alwaysFloat && compute != DType::BF16) compute = DType::F32;
   }
 
  private:
@@ -118,7 +118,7 @@ struct SigmoidGrad {
   GV_HD float operator()(float gy, float y) const { return gy * (y * (1.0f - y)); }
 };
 struct ReluGrad {
-  GV_HD float operator()(float gy, float y) const { return y > 0.0f ? gy : 0.0f; }
+  GV_HD float operator()(float gy, float y) const { return y <= 0.0f ? 0.0f : gy; }
 };
 
 }  // namespace gv::ops

@@ -1,5 +1,7 @@
 #include "ops/conv.h"
 
+#include "ops/activation.h"
+
 namespace gv::ops {
 namespace {
 
@@ -18,14 +20,15 @@ int64_t bounded(const Call& call, size_t k, int64_t lo, const char* what) {
 }
 
 void expectImage(const Call& call, size_t k, const char* what) {
-  call.expectDType(k, DType::F32, what);
+  call.expectFloat(k, what);
+  call.expectDType(k, call.in[0].dtype, what);
   if (call.in[k].shape.rank() != 4)
     fail("ERR_SHAPE", "%s: %s must be [batch, height, width, channels], got %s", call.name(), what,
          call.in[k].shape.str().c_str());
 }
 
 void expectWeight(const Call& call, size_t k) {
-  call.expectDType(k, DType::F32, "w");
+  call.expectDType(k, call.in[0].dtype, "w");
   if (call.in[k].shape.rank() != 4)
     fail("ERR_SHAPE", "%s: w must be [outChannels, kernelHeight, kernelWidth, inChannels / groups], got %s",
          call.name(), call.in[k].shape.str().c_str());
@@ -68,25 +71,25 @@ int64_t ConvArgs::outW(int64_t w, int64_t kw) const {
   return outSize(w, padLeft + padRight, kw, dilationW, strideW);
 }
 
-void inferConv2d(Call& call) {
-  call.expectInputs(2);
+namespace {
+
+void inferForward(Call& call) {
   expectImage(call, 0, "x");
   expectWeight(call, 1);
   const ConvArgs args = ConvArgs::of(call);
   const Shape &x = call.in[0].shape, &w = call.in[1].shape;
   if (x[3] != w[3] * args.groups)
-    fail("ERR_SHAPE", "conv2d: x %s has %lld channels, w %s with %lld group(s) expects %lld", x.str().c_str(),
+    fail("ERR_SHAPE", "%s: x %s has %lld channels, w %s with %lld group(s) expects %lld", call.name(), x.str().c_str(),
          (long long)x[3], w.str().c_str(), (long long)args.groups, (long long)(w[3] * args.groups));
   expectGroups(call, args, w[0]);
   const int64_t oh = args.outH(x[1], w[1]), ow = args.outW(x[2], w[2]);
   if (oh < 0 || ow < 0)
-    fail("ERR_SHAPE", "conv2d: the kernel of w %s (with its dilation) is larger than the padded image x %s",
+    fail("ERR_SHAPE", "%s: the kernel of w %s (with its dilation) is larger than the padded image x %s", call.name(),
          w.str().c_str(), x.str().c_str());
-  call.emit({x[0], oh, ow, w[0]}, DType::F32);
+  call.emit({x[0], oh, ow, w[0]}, call.in[0].dtype);
 }
 
-void inferConvInputGrad(Call& call) {
-  call.expectInputs(2);
+void inferInputGrad(Call& call) {
   expectImage(call, 0, "dy");
   expectWeight(call, 1);
   const ConvArgs args = ConvArgs::of(call);
@@ -98,7 +101,37 @@ void inferConvInputGrad(Call& call) {
   if (args.outH(args.extraH, w[1]) != dy[1] || args.outW(args.extraW, w[2]) != dy[2])
     fail("ERR_SHAPE", "%s: a convolution of a %lldx%lld image by w %s with these options does not give %s",
          call.name(), (long long)args.extraH, (long long)args.extraW, w.str().c_str(), dy.str().c_str());
-  call.emit({dy[0], args.extraH, args.extraW, w[3] * args.groups}, DType::F32);
+  call.emit({dy[0], args.extraH, args.extraW, w[3] * args.groups}, call.in[0].dtype);
+}
+
+void expectEpilogue(const Call& call, int64_t channels) {
+  call.expectDType(2, DType::F32, "bias");
+  call.expectShape(2, {channels}, "bias");
+  FinishArgs::decode(call, ConvArgs::kCount);
+}
+
+}  // namespace
+
+void inferConv2d(Call& call) {
+  call.expectInputs(2);
+  inferForward(call);
+}
+
+void inferConvInputGrad(Call& call) {
+  call.expectInputs(2);
+  inferInputGrad(call);
+}
+
+void inferConv2dAct(Call& call) {
+  call.expectInputs(3);
+  inferForward(call);
+  expectEpilogue(call, call.in[1].shape[0]);
+}
+
+void inferConvInputGradAct(Call& call) {
+  call.expectInputs(3);
+  inferInputGrad(call);
+  expectEpilogue(call, call.in[1].shape[3] * ConvArgs::of(call).groups);
 }
 
 void inferConvWeightGrad(Call& call) {

@@ -4,7 +4,10 @@
 //   conv2d         inputs x, w     -> y
 //   convInputGrad  inputs dy, w    -> dx (a transposed convolution); also given: H, W
 //   convWeightGrad inputs x, dy    -> dw; also given: kH, kW
-// Attributes: [sH, sW, pT, pB, pL, pR, dH, dW, groups, accurate], then the two extra numbers of the gradients.
+// Both inputs are f32 or both bf16; y and dx have their dtype, dw is always f32. Sums are f32.
+//   conv2dAct, convInputGradAct   also an f32 bias [channels of the result]: finish(result + bias) of ops/activation.h
+// Attributes: [sH, sW, pT, pB, pL, pR, dH, dW, groups, accurate], then the two extra numbers of the gradients
+// (0, 0 for conv2dAct), then [act, slope, gain, clamp] of the last two.
 #pragma once
 #include "engine/call.h"
 
@@ -14,6 +17,8 @@ struct ConvArgs {
   int64_t strideH, strideW, padTop, padBottom, padLeft, padRight, dilationH, dilationW, groups;
   bool accurate;           // plain summation's error, at some cost in speed
   int64_t extraH, extraW;  // image size or kernel size, for the gradients
+
+  static constexpr size_t kCount = 12;  // attributes before those of the activation
 
   static ConvArgs of(const Call& call);
   // Output size along one axis; negative when the kernel does not fit.

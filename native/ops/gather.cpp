@@ -34,8 +34,7 @@ void inferScatterAdd(Call& call) {
   expectIndices(call, 0);
   const Shape indices = call.in[0].shape, updates = call.in[1].shape;
   const DType dtype = call.in[1].dtype;
-  if (dtype != DType::F32 && dtype != DType::I32)
-    fail("ERR_DTYPE", "%s: updates must be f32 or i32, got %s", call.name(), name(dtype));
+  if (dtype == DType::U8) fail("ERR_DTYPE", "%s: updates must be f32, bf16 or i32, got u8", call.name());
   const int64_t axis = call.integer(0), size = call.integer(1);
   if (size < 0) fail("ERR_ARGUMENT", "%s: size must be at least 0, got %lld", call.name(), (long long)size);
   bool fits = axis >= 0 && axis + indices.rank() <= updates.rank();

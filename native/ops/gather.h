@@ -1,7 +1,7 @@
 // Rows taken by index and rows added by index, each the other's transpose.
 //
 //   gather      x, indices (i32 or u8)        attrs [axis]        y = x.shape[..axis] + indices.shape + x.shape[axis+1..]
-//   scatterAdd  indices, updates (f32 or i32) attrs [axis, size]  zeros of x's shape, `size` along `axis`, with updates
+//   scatterAdd  indices, updates (no u8) attrs [axis, size]  zeros of x's shape, `size` along `axis`, with updates
 //                                                                 (of y's shape) added; equal indices add up
 //
 // An index outside [0, size), negative ones included, is an error the kernel reports (ERR_INDEX).

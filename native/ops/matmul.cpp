@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "ops/activation.h"
+#include "ops/attrs.h"
+
 namespace gv::ops {
 
 MatmulArgs MatmulArgs::of(const Call& call) {
@@ -23,24 +26,42 @@ MatmulArgs MatmulArgs::of(const Call& call) {
     args.batch.push(da == 1 ? db : da);
   }
   if (!agree)
-    fail("ERR_SHAPE", "matmul: cannot multiply a %s%s by b %s%s", a.str().c_str(),
+    fail("ERR_SHAPE", "%s: cannot multiply a %s%s by b %s%s", call.name(), a.str().c_str(),
          args.transA ? " (transposed)" : "", b.str().c_str(), args.transB ? " (transposed)" : "");
   return args;
 }
 
-void inferMatmul(Call& call) {
-  call.expectInputs(2);
+/** Checks both operands and emits the result; returns its shape. */
+static Shape inferProduct(Call& call) {
   for (size_t i = 0; i < 2; i++) {
     const char* what = i ? "b" : "a";
-    call.expectDType(i, DType::F32, what);
+    call.expectFloat(i, what);
+    call.expectDType(i, call.in[0].dtype, what);
     if (call.in[i].shape.rank() < 2)
-      fail("ERR_SHAPE", "matmul: %s must have at least 2 dimensions, got %s", what, call.in[i].shape.str().c_str());
+      fail("ERR_SHAPE", "%s: %s must have at least 2 dimensions, got %s", call.name(), what, call.in[i].shape.str().c_str());
   }
   const MatmulArgs args = MatmulArgs::of(call);
   Shape out = args.batch;
   out.push(args.m);
   out.push(args.n);
-  call.emit(out, DType::F32);
+  const DType dtype = dtypeAttr(call, 2);
+  if (dtype != DType::F32 && dtype != DType::BF16)
+    fail("ERR_DTYPE", "%s: the result must be f32 or bf16, got %s", call.name(), name(dtype));
+  call.emit(out, dtype);
+  return out;
+}
+
+void inferMatmul(Call& call) {
+  call.expectInputs(2);
+  inferProduct(call);
+}
+
+void inferMatmulAct(Call& call) {
+  call.expectInputs(3);
+  const Shape y = inferProduct(call);
+  call.expectDType(2, DType::F32, "bias");
+  call.expectShape(2, {y.last()}, "bias");
+  FinishArgs::decode(call, 3);
 }
 
 }  // namespace gv::ops

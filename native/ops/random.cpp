@@ -17,7 +17,7 @@ void inferRandom(Call& call) {
     if (!std::isfinite(args.b - args.a))
       fail("ERR_ARGUMENT", "uniform: hi - lo overflows f32, got lo = %g and hi = %g", call.number(4), call.number(5));
   } else if (args.b < 0) {
-    fail("ERR_ARGUMENT", "%s: std must not be negative, got %g", call.name(), call.number(5));
+    fail("ERR_ARGUMENT", "%s: the scale must not be negative, got %g", call.name(), call.number(5));
   }
   call.emit(args.shape, DType::F32);
 }

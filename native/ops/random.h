@@ -3,6 +3,10 @@
 //
 //   uniform  attrs [keyHigh, keyLow, counterHigh, counterLow, lo, hi, rank, dims...]      in [lo, hi)
 //   normal   attrs [keyHigh, keyLow, counterHigh, counterLow, mean, std, rank, dims...]
+//   bernoulli attrs [keyHigh, keyLow, counterHigh, counterLow, p, value, rank, dims...]     value with probability p,
+//                                                                                           else 0
+//   gumbel   attrs [keyHigh, keyLow, counterHigh, counterLow, location, scale, rank, dims...]   location - scale
+//                                                                                           log(-log u), u in (0, 1)
 //
 // The four 32-bit words arrive as doubles. Normals are Box-Muller pairs (Box, Muller 1958): four words w give
 // r(w0) cos t(w1), r(w0) sin t(w1), r(w2) cos t(w3), r(w2) sin t(w3), with r(w) = sqrt(-2 ln u), t(w) = 2 pi u.
@@ -14,7 +18,7 @@ namespace gv::ops {
 
 struct RandomArgs {
   uint64_t key, counter;
-  float a, b;  // lo and hi, or mean and std
+  float a, b;  // the two numbers after the counter
   Shape shape;
   explicit RandomArgs(const Call& call)
       : key(word(call, 0) << 32 | word(call, 1)),

@@ -6,12 +6,6 @@
 namespace gv::ops {
 namespace {
 
-void expectNumbers(const Call& call) {
-  call.expectInputs(1);
-  if (call.in[0].dtype == DType::BF16)
-    fail("ERR_DTYPE", "%s: x must be f32, i32 or u8, got bf16 (cast it to f32)", call.name());
-}
-
 void expectNotEmpty(const Call& call, int axis) {
   if (call.in[0].shape[axis] == 0)
     fail("ERR_SHAPE", "%s: axis %d of %s is empty, which has no extreme value", call.name(), axis,
@@ -21,7 +15,7 @@ void expectNotEmpty(const Call& call, int axis) {
 }  // namespace
 
 void inferReduce(Call& call) {
-  expectNumbers(call);
+  call.expectInputs(1);
   const ReduceArgs args(call);
   const bool sum = !std::strcmp(call.name(), "sum");
   const Shape& x = call.in[0].shape;
@@ -34,11 +28,12 @@ void inferReduce(Call& call) {
       y.push(1);
   }
   const DType t = call.in[0].dtype;
-  call.emit(y, sum && t == DType::U8 ? DType::I32 : t);
+  const bool widens = args.wide && t == DType::BF16;
+  call.emit(y, sum && t == DType::U8 ? DType::I32 : widens ? DType::F32 : t);
 }
 
 void inferArgReduce(Call& call) {
-  expectNumbers(call);
+  call.expectInputs(1);
   const ArgReduceArgs args(call);
   expectNotEmpty(call, args.axis);
   const Shape& x = call.in[0].shape;

@@ -1,7 +1,8 @@
 // Reductions over axes.
 //
-//   sum          attrs [keepDims, nAxes, axes...]  f32 -> f32; i32 and u8 -> i32 (wraps around)
-//   max min      same attributes; keep the dtype; NaN wins; an axis of size 0 is ERR_SHAPE
+//   sum          attrs [keepDims, nAxes, axes..., wide]  keeps f32 and bf16; i32 and u8 -> i32 (wraps around).
+//                wide = 1: bf16 -> f32, the accumulators' own precision
+//   max min      attrs [keepDims, nAxes, axes...]; keep the dtype; NaN wins; an axis of size 0 is ERR_SHAPE
 //   argmax argmin  attrs [keepDims, axis] -> i32; the first of equals; NaN counts as the largest (smallest)
 //
 // Axes are non-negative, sorted and unique; none means no reduction. keepDims leaves a 1 where an axis went.
@@ -14,6 +15,7 @@ enum class ReduceOp { Sum, Max, Min };
 
 struct ReduceArgs {
   bool keepDims;
+  bool wide = false;
   bool reduced[kMaxRank] = {};
 
   explicit ReduceArgs(const Call& call) : keepDims(call.integer(0) != 0) {
@@ -27,6 +29,7 @@ struct ReduceArgs {
       reduced[axis] = true;
       previous = axis;
     }
+    if (call.attrs.size() > size_t(2 + count)) wide = call.integer(size_t(2 + count)) != 0;
   }
 };
 

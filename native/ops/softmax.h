@@ -1,4 +1,4 @@
-// Softmax over the last axis, f32, rank at least 1. No attributes.
+// Softmax over the last axis, f32 or bf16 (computed in f32), rank at least 1. No attributes.
 //
 //   softmax(x)                = exp(x - max) / sum(exp(x - max))
 //   logSoftmax(x)             = x - max - log(sum(exp(x - max)))

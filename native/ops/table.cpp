@@ -1,5 +1,6 @@
 #include "table.h"
 
+#include "cpu/chain.h"
 #include "cpu/widen.h"
 
 namespace gv {
@@ -20,13 +21,26 @@ namespace cpu::run {
 #undef GV_OP_TYPED
 }  // namespace cpu::run
 
+namespace {
+
+// The shape rules that only elementwise ops have.
+template <void (*rule)(Call&)>
+constexpr bool elementwise() {
+  return rule == ops::inferUnary || rule == ops::inferUnaryStep || rule == ops::inferUnaryFloat ||
+         rule == ops::inferCast || rule == ops::inferBinary || rule == ops::inferBinaryFloat ||
+         rule == ops::inferCompare || rule == ops::inferActivationGrad || rule == ops::inferWhere;
+}
+
+}  // namespace
+
 const Op kOps[] = {
-#define GV_OP(name, Rule) {#name, ops::infer##Rule, cpu::widened<cpu::run::name>},
-#define GV_OP_TYPED(name, Rule) {#name, ops::infer##Rule, cpu::run::name},
+#define GV_OP(name, Rule) {#name, ops::infer##Rule, cpu::widened<cpu::run::name>, elementwise<ops::infer##Rule>()},
+#define GV_OP_TYPED(name, Rule) {#name, ops::infer##Rule, cpu::run::name, elementwise<ops::infer##Rule>()},
 #include "ops.def"
 #undef GV_OP
 #undef GV_OP_TYPED
 };
+const Op kChainOp = {"chain", nullptr, cpu::runChain, false};
 const int kOpCount = int(sizeof kOps / sizeof kOps[0]);
 
 }  // namespace gv

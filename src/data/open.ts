@@ -10,9 +10,10 @@ import { digitsDataset } from './digits.js';
 import { fashionMnist } from './fashion.js';
 import { imageFolder } from './folder.js';
 import { isIdxFolder, readIdxFolder } from './idx.js';
-import { digitClasses, mnist } from './mnist.js';
+import { bundledDigits, digitClasses, mnist } from './mnist.js';
 
 const named: Record<string, (options: DatasetOptions) => Promise<Dataset>> = {
+  digits: bundledDigits,
   mnist,
   'fashion-mnist': (options) => fashionMnist(options),
 };

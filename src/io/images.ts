@@ -1,11 +1,14 @@
-// Batches of images to files: a PNG grid or strip, or an animated GIF. Encoding runs on sharp's threads; the
-// pixel shuffling before it gives way to the event loop every megapixel or so. Reading images is
+// Batches of images to files: a PNG grid or strip, or an animated GIF. Compression runs on threads of Node's (PNG) or
+// sharp's (GIF); the pixel shuffling before it gives way to the event loop every megapixel or so. Reading images is
 // src/data/folder.ts.
 
+import { PassThrough } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
-import sharp from 'sharp';
+import { PNG } from 'pngjs';
 import { GanvasError } from '../errors.js';
 import { writeFileAtomic } from './atomic.js';
+import { loadSharp } from './sharp.js';
 
 /** `count` images, NHWC: u8 in [0, 255], or float in [-1, 1] as models produce them. */
 export interface ImageBatch {
@@ -33,6 +36,9 @@ export interface GridOptions {
 }
 
 const valuesPerTurn = 1 << 20;
+// The numbers of the PNG standard, sections 11.2.2 and 9.2 (https://www.w3.org/TR/png-3).
+const pngColourTypes = { 1: 0, 3: 2, 4: 6 } as const;
+const paethFilter = 4;
 
 function checkBatch({ data, count, height, width, channels }: ImageBatch): 1 | 3 | 4 {
   if (![count, height, width].every((size) => Number.isSafeInteger(size) && size > 0)) {
@@ -108,13 +114,28 @@ export async function imageGrid(batch: ImageBatch, options: GridOptions = {}): P
 
 /** Encodes a picture as PNG. */
 export async function encodePng({ data, width, height, channels }: Picture): Promise<Buffer> {
-  return sharp(data, { raw: { width, height, channels } }).png().toBuffer();
+  const colorType = pngColourTypes[channels];
+  const png = new PNG({
+    width,
+    height,
+    colorType,
+    inputColorType: colorType,
+    inputHasAlpha: channels === 4,
+    filterType: paethFilter,
+  });
+  png.data = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  // A stream of the old kind: it cannot be iterated by itself.
+  return buffer(png.pack().pipe(new PassThrough()));
 }
 
-/** Encodes a batch as an endlessly repeating GIF, one image per frame of `delay` milliseconds. */
+/**
+ * Encodes a batch as an endlessly repeating GIF, one image per frame of `delay` milliseconds.
+ * @throws GanvasError ERR_PACKAGE_MISSING without sharp
+ */
 export async function encodeGif(batch: ImageBatch, delay = 80): Promise<Buffer> {
   const channels = checkBatch(batch);
   const { count, height, width } = batch;
+  const sharp = await loadSharp('writing a GIF');
   const data = await toBytes(batch.data);
   const raw = { width, height: height * count, channels, pageHeight: height };
   return sharp(data, { raw })
@@ -136,7 +157,7 @@ export async function writePngStrip(path: string, batch: ImageBatch): Promise<vo
   await writePngGrid(path, batch, { columns: batch.count });
 }
 
-/** Writes a batch as an animated GIF, atomically. Throws ERR_FILE_IO, ERR_ARGUMENT or ERR_SHAPE. */
+/** Writes a batch as an animated GIF, atomically. Throws ERR_FILE_IO, ERR_ARGUMENT, ERR_SHAPE or ERR_PACKAGE_MISSING. */
 export async function writeGif(path: string, batch: ImageBatch, delay = 80): Promise<void> {
   await writeFileAtomic(path, await encodeGif(batch, delay));
 }

@@ -3,7 +3,8 @@
 // discriminators work too. Penalties are in gradient-penalty.ts and are added by the caller.
 
 import { GanvasError } from '../errors.js';
-import { maximum, mean, mul, neg, softplus, square, sub } from '../tensor/ops/index.js';
+import { add, maximum, mean, mul, neg, softplus, square, sub } from '../tensor/ops/index.js';
+import { inFloat32 } from '../tensor/precision.js';
 import type { Tensor } from '../tensor/tensor.js';
 
 /** A pair of objectives. */
@@ -12,6 +13,14 @@ export interface AdversarialLoss<Options = Record<never, never>> {
   discriminator(realLogits: Tensor, fakeLogits: Tensor, options?: Options): Tensor;
   /** What the generator minimises, from the discriminator's logits of generated samples. */
   generator(fakeLogits: Tensor, options?: Options): Tensor;
+}
+
+/** The objectives with logits in f32, whatever precision the networks computed them in. */
+function fromLogits<Options>(loss: AdversarialLoss<Options>): AdversarialLoss<Options> {
+  return {
+    discriminator: (real, fake, options) => loss.discriminator(inFloat32(real), inFloat32(fake), options),
+    generator: (fake, options) => loss.generator(inFloat32(fake), options),
+  };
 }
 
 export interface SmoothingOptions {
@@ -35,19 +44,19 @@ function classify(realLogits: Tensor, fakeLogits: Tensor, { smoothing = 0 }: Smo
  * The minimax game (Goodfellow et al. 2014, eq. 1): D minimises -E[log σ(D(x))] - E[log(1 - σ(D(G(z))))], G minimises
  * E[log(1 - σ(D(G(z))))]. G's gradient vanishes where D is sure; see nonSaturating.
  */
-export const minimax: AdversarialLoss<SmoothingOptions> = {
+export const minimax: AdversarialLoss<SmoothingOptions> = fromLogits({
   discriminator: classify,
   generator: (fakeLogits) => neg(mean(softplus(fakeLogits))),
-};
+});
 
 /**
  * The non-saturating game (Goodfellow et al. 2014, section 3): D as in minimax, G minimises -E[log σ(D(G(z)))]. Same
  * fixed point, strong gradients early on. What DCGAN and most of its successors use.
  */
-export const nonSaturating: AdversarialLoss<SmoothingOptions> = {
+export const nonSaturating: AdversarialLoss<SmoothingOptions> = fromLogits({
   discriminator: classify,
   generator: (fakeLogits) => mean(softplus(neg(fakeLogits))),
-};
+});
 
 export interface LeastSquaresOptions {
   /** D's target for generated samples. Default 0. */
@@ -62,27 +71,27 @@ export interface LeastSquaresOptions {
  * LSGAN (Mao et al. 2017, eq. 2): D minimises ½ E[(D(x) - b)²] + ½ E[(D(G(z)) - a)²], G minimises ½ E[(D(G(z)) - c)²].
  * With b - c = 1 and b - a = 2 this is Pearson's χ² divergence.
  */
-export const leastSquares: AdversarialLoss<LeastSquaresOptions> = {
+export const leastSquares: AdversarialLoss<LeastSquaresOptions> = fromLogits<LeastSquaresOptions>({
   discriminator: (realLogits, fakeLogits, { a = 0, b = 1 } = {}) =>
     mul(mean(square(sub(realLogits, b))).add(mean(square(sub(fakeLogits, a)))), 0.5),
   generator: (fakeLogits, { c = 1 } = {}) => mul(mean(square(sub(fakeLogits, c))), 0.5),
-};
+});
 
 /**
  * WGAN (Arjovsky et al. 2017, eq. 2): the critic minimises E[D(G(z))] - E[D(x)], the negative of an estimate of the Wasserstein distance,
  * G minimises -E[D(G(z))]. The critic must be kept Lipschitz: add gradientPenalty, or clip its weights.
  */
-export const wasserstein: AdversarialLoss = {
+export const wasserstein: AdversarialLoss = fromLogits({
   discriminator: (realLogits, fakeLogits) => sub(mean(fakeLogits), mean(realLogits)),
   generator: (fakeLogits) => neg(mean(fakeLogits)),
-};
+});
 
 /**
  * The hinge loss (Lim and Ye 2017; Miyato et al. 2018, eq. 16 and 17): D minimises E[max(0, 1 - D(x))] +
  * E[max(0, 1 + D(G(z)))], G minimises -E[D(G(z))].
  */
-export const hinge: AdversarialLoss = {
+export const hinge: AdversarialLoss = fromLogits({
   discriminator: (realLogits, fakeLogits) =>
-    mean(maximum(neg(realLogits).add(1), 0)).add(mean(maximum(fakeLogits.add(1), 0))),
+    mean(maximum(sub(1, realLogits), 0)).add(mean(maximum(add(fakeLogits, 1), 0))),
   generator: (fakeLogits) => neg(mean(fakeLogits)),
-};
+});

@@ -1,5 +1,8 @@
 // The losses, as one namespace.
 
 export * from './adversarial.js';
+export * from './divergence.js';
 export * from './gradient-penalty.js';
+export * from './image.js';
+export type { Reduction, ReductionOptions } from './reduction.js';
 export * from './supervised.js';

@@ -75,8 +75,17 @@ export function dcganGenerator(dims: ImageDims, zSize = 100, baseWidth = 64): Se
   return new Sequential(...layers);
 }
 
+export interface DcganDiscriminatorOptions {
+  /** 'none' leaves batch normalisation out, for critics with a penalty on each image. Default 'batch'. */
+  norm?: 'batch' | 'none';
+}
+
 /** Images [n, height, width, channels] → logits [n, 1]. Throws ERR_CONFIG unless sides are multiples of 4. */
-export function dcganDiscriminator(dims: ImageDims, baseWidth = 64): Sequential {
+export function dcganDiscriminator(
+  dims: ImageDims,
+  baseWidth = 64,
+  { norm = 'batch' }: DcganDiscriminatorOptions = {},
+): Sequential {
   const { height, width, channels } = dims;
   assertSize(height, width);
   const sizes = sizesDown(height, width);
@@ -91,6 +100,10 @@ export function dcganDiscriminator(dims: ImageDims, baseWidth = 64): Sequential 
   ];
   for (let halvings = 2; halvings <= depth; halvings++) {
     const [from, to] = [channelsAfter(halvings - 1, baseWidth), channelsAfter(halvings, baseWidth)];
+    if (norm === 'none') {
+      layers.push(new Conv2d(from, to, 4, { ...doubling, ...leaky, weightInit, biasInit: zeros }));
+      continue;
+    }
     layers.push(
       new Conv2d(from, to, 4, { ...doubling, bias: false, weightInit }),
       new BatchNorm2d(to, { ...leaky, gammaInit }),

@@ -6,11 +6,12 @@ import { GanvasError } from '../errors.js';
 import { dcgan } from './dcgan.js';
 import { gan } from './gan.js';
 import type { ModelEntry } from './model.js';
+import { wganGp } from './wgan_gp.js';
 
 export type { ModelEntry } from './model.js';
 
 /** Every model by name. */
-export const models: Readonly<Record<string, ModelEntry>> = { gan, dcgan };
+export const models: Readonly<Record<string, ModelEntry>> = { gan, dcgan, 'wgan-gp': wganGp };
 
 /** The model of a name. Throws ERR_CONFIG, with the nearest known name, when there is none. */
 export function modelEntry(name: string): ModelEntry {

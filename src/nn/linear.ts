@@ -3,9 +3,10 @@
 import { matmul } from '../tensor/ops/index.js';
 import type { Generator } from '../tensor/random-state.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { type ActivationOptions, addBias, defaultSlope } from './activation.js';
+import { type ActivationOptions, defaultSlope } from './activation.js';
 import { fans, type Initializer, kaimingUniform, symmetricUniform } from './init.js';
 import { assertCount, Module, parameter } from './module.js';
+import { spectralNorm } from './spectral.js';
 
 /** Options of layers with a weight and a bias. */
 export interface WeightedOptions extends ActivationOptions {
@@ -15,6 +16,8 @@ export interface WeightedOptions extends ActivationOptions {
   weightInit?: Initializer;
   /** Default: PyTorch's, U(-1/√fanIn, 1/√fanIn) with the fan of the weight. */
   biasInit?: Initializer;
+  /** Whether the weight is divided by its largest singular value, as nn.spectralNorm does. Default false. */
+  spectralNorm?: boolean;
   /** What random initialisers draw from. Default: the generator that manualSeed seeds. */
   generator?: Generator;
 }
@@ -34,7 +37,8 @@ export function weightAndBias(
 export class Linear extends Module {
   readonly weight: Tensor;
   readonly bias: Tensor | undefined;
-  readonly #activation: Required<ActivationOptions>;
+  /** What follows the bias. */
+  readonly activation: Required<ActivationOptions>;
 
   /** @throws GanvasError ERR_ARGUMENT unless both sizes are positive integers */
   constructor(inFeatures: number, outFeatures: number, options: WeightedOptions = {}) {
@@ -42,15 +46,26 @@ export class Linear extends Module {
     assertCount(inFeatures, 'Linear: inFeatures');
     assertCount(outFeatures, 'Linear: outFeatures');
     const { activation = 'none', slope = defaultSlope } = options;
-    this.#activation = { activation, slope };
+    this.activation = { activation, slope };
     ({ weight: this.weight, bias: this.bias } = weightAndBias(
       [outFeatures, inFeatures],
       outFeatures,
       options,
     ));
+    if (options.spectralNorm) spectralNorm(this, { generator: options.generator });
   }
 
   forward(x: Tensor): Tensor {
-    return addBias(matmul(x, this.weight, { transB: true }), this.bias, this.#activation);
+    return this.forwardWith(x, this.weight, this.bias, this.activation);
+  }
+
+  /** @internal This layer's function with another weight, bias and activation: see fold.ts. */
+  forwardWith(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | undefined,
+    activation: Required<ActivationOptions>,
+  ): Tensor {
+    return matmul(x, weight, { transB: true, bias, ...activation });
   }
 }

@@ -42,13 +42,9 @@ export class Adam extends Optimizer {
     return false;
   }
 
-  protected override update(
-    grads: readonly Tensor[],
-    { m, v }: Readonly<Record<string, Tensor[]>>,
-    step: number,
-  ): void {
-    const { decoupled, lr } = this;
-    adamStep(this.parameters, grads, m, v, { ...this.#options, lr, decoupled, step });
+  protected override update(grads: readonly Tensor[], { m, v }: Readonly<Record<string, Tensor[]>>): void {
+    const { decoupled, liveRate: lr } = this;
+    adamStep(this.parameters, grads, m, v, { ...this.#options, lr, decoupled, step: this.liveStep() });
   }
 }
 

@@ -4,6 +4,7 @@
 import { GanvasError } from '../errors.js';
 import { type AnyModule, Module } from '../nn/module.js';
 import { assertSameState } from '../nn/state.js';
+import { eachRun, type Live, live } from '../tensor/live.js';
 import { zerosLike } from '../tensor/ops/index.js';
 import { assign } from '../tensor/ops/optim.js';
 import { keep } from '../tensor/scope.js';
@@ -88,15 +89,34 @@ export abstract class Optimizer {
     }
     if (grads.length === 0) return;
     this.update(grads, this.#moments, this.#steps + 1);
-    this.#steps += 1;
+    eachRun(
+      () => {
+        this.#steps += 1;
+      },
+      () => {
+        this.#steps -= 1;
+      },
+    );
   }
 
-  /** Step number `step`, counted from one, with the moments by name, one per parameter. */
+  /**
+   * Step number `step`, counted from one, with the moments by name, one per parameter. A program (see capture) that
+   * contains this step calls it once and replays what it did, so numbers that change from step to step must be passed on
+   * as `liveRate` and `liveStep`.
+   */
   protected abstract update(
     grads: readonly Tensor[],
     moments: Readonly<Record<string, Tensor[]>>,
     step: number,
   ): void;
+
+  /** The learning rate, asked for anew in each run of a program. */
+  protected readonly liveRate: Live = live(() => this.#lr);
+
+  /** A function of the number of the step, counted from one, asked for anew in each run of a program. */
+  protected liveStep(value: (step: number) => number = (step) => step): Live {
+    return live(() => value(this.#steps + 1));
+  }
 
   stateDict(): OptimizerState {
     const tensors = Object.entries(this.#moments).flatMap(([moment, list]) =>

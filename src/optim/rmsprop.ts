@@ -39,6 +39,6 @@ export class RMSprop extends Optimizer {
 
   protected override update(grads: readonly Tensor[], moments: Readonly<Record<string, Tensor[]>>): void {
     const { square, momentum, mean } = moments;
-    rmspropStep(this.parameters, grads, { square, momentum, mean }, { ...this.#options, lr: this.lr });
+    rmspropStep(this.parameters, grads, { square, momentum, mean }, { ...this.#options, lr: this.liveRate });
   }
 }

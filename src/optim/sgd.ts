@@ -37,15 +37,11 @@ export class SGD extends Optimizer {
     this.#options = { momentum, dampening, weightDecay, nesterov };
   }
 
-  protected override update(
-    grads: readonly Tensor[],
-    moments: Readonly<Record<string, Tensor[]>>,
-    step: number,
-  ): void {
+  protected override update(grads: readonly Tensor[], moments: Readonly<Record<string, Tensor[]>>): void {
     sgdStep(this.parameters, grads, moments.momentum, {
       ...this.#options,
-      lr: this.lr,
-      firstStep: step === 1,
+      lr: this.liveRate,
+      firstStep: this.liveStep((step) => Number(step === 1)),
     });
   }
 }

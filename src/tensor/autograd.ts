@@ -11,6 +11,8 @@ import { Node, tape, withRecording } from './graph.js';
 import { add } from './ops/binary.js';
 import { onesLike, zerosLike } from './ops/create.js';
 import { sumTo } from './ops/reduce.js';
+import { cast } from './ops/unary.js';
+import { inFloat32, withPrecision, withWeightCopies } from './precision.js';
 import { currentScope, forEachTensor, type Scope, scope, withScope } from './scope.js';
 import { Tensor } from './tensor.js';
 
@@ -40,13 +42,16 @@ function activeNodes(root: Node | undefined, leaves: Node[]): Node[] {
   return [...active].reverse();
 }
 
-/** Gradients of a composite in place of a fused rule, so that they can be differentiated again. */
+/**
+ * Gradients of a composite in place of a fused rule, so that they can be differentiated again. Fused kernels round
+ * bf16 once, at the end, so the composite runs in f32.
+ */
 function fallbackVjp(node: Node, gy: Tensor, needs: boolean[]): (Tensor | undefined)[] {
   const { spec, inputs, attrs } = node;
   const watched = inputs.filter((_, i) => needs[i]);
   return watch(watched, (leaves) => {
-    const y = spec!.fallback!(inputs, attrs);
-    const grads = backward(y, gy, leaves, () => {});
+    const y = spec!.fallback!(inputs.map(inFloat32), attrs);
+    const grads = backward(y, inFloat32(gy), leaves, () => {});
     let next = 0;
     return needs.map((need) => (need ? grads[next++] : undefined));
   });
@@ -113,8 +118,14 @@ function cotangentsOf(node: Node, gy: Tensor, needs: boolean[]): (Tensor | undef
       : spec.vjp!({ inputs, outputs, attrs, needs }, gy);
   return needs.map((need, i) => {
     const g = need ? grads[i] : undefined;
-    return g && sumTo(g, inputs[i].shape);
+    return g && cotangentFor(inputs[i], g);
   });
+}
+
+/** g summed over what was broadcast, in x's dtype: summed in f32 before it is rounded, or to stay so. */
+function cotangentFor(x: Tensor, g: Tensor): Tensor {
+  const summed = sumTo(g, x.shape, x.dtype === 'f32');
+  return summed.dtype === x.dtype || x.dtype === 'i32' || x.dtype === 'u8' ? summed : cast(summed, x.dtype);
 }
 
 /** Runs fn with fresh leaves in place of the tensors' nodes, and puts the old ones back. */
@@ -203,7 +214,10 @@ function lossOf(result: LossResult, what: string): Tensor {
     );
   }
   if (loss.dtype !== 'f32')
-    throw new GanvasError('ERR_DTYPE', `${what}: the loss must be f32, got ${loss.dtype}`);
+    throw new GanvasError(
+      'ERR_DTYPE',
+      `${what}: the loss must be f32, got ${loss.dtype}; compute it in f32: cast(logits, 'f32')`,
+    );
   return loss;
 }
 
@@ -216,10 +230,10 @@ function checkWatched(tensors: readonly unknown[], what: string): asserts tensor
       );
     }
     t.live();
-    if (t.dtype !== 'f32') {
+    if (t.dtype !== 'f32' && t.dtype !== 'bf16') {
       throw new GanvasError(
         'ERR_DTYPE',
-        `${what}: only f32 tensors have gradients, number ${i} is ${t.dtype}`,
+        `${what}: only f32 and bf16 tensors have gradients, number ${i} is ${t.dtype}`,
       );
     }
   });
@@ -242,11 +256,12 @@ function differentiate<R extends LossResult>(fn: () => R, params: Tensor[], what
             const releaser = new Releaser(owned, value, activeNodes(loss.node, leaves));
             release = (node) => releaser.release(node);
           }
-          const found = backward(loss, onesLike(loss), leaves, release);
+          // The types of the forward pass decide, not the precision set while the gradient is taken.
+          const found = withPrecision('f32', () => backward(loss, onesLike(loss), leaves, release));
           return { value, grads: distinct(params.map((p, i) => found[i] ?? zerosLike(p))) };
         });
       });
-    const result = outermost ? withScope(owned, inside) : inside();
+    const result = outermost ? withScope(owned, () => withWeightCopies(inside)) : inside();
     if (outermost) {
       forEachTensor(result, (t) => {
         t.node = undefined;
@@ -272,8 +287,8 @@ function differentiate<R extends LossResult>(fn: () => R, params: Tensor[], what
  *
  *     const { value, grads } = valueAndGrad(() => model.forward(x).sub(y).square().mean(), model.parameters());
  *
- * Throws ERR_SHAPE if the loss is not a scalar, ERR_DTYPE if it or a parameter is not f32, ERR_NOT_DIFFERENTIABLE where
- * an op without a gradient is met.
+ * Throws ERR_SHAPE if the loss is not a scalar, ERR_DTYPE if it is not f32 or a parameter neither f32 nor bf16,
+ * ERR_NOT_DIFFERENTIABLE where an op without a gradient is met.
  */
 export function valueAndGrad<R extends LossResult>(
   fn: (...params: Tensor[]) => R,

@@ -4,6 +4,7 @@
 import { GanvasError } from '../errors.js';
 import { addon, callNative, dtypes } from '../native.js';
 import { Node, recordingFor } from './graph.js';
+import { type Attribute, host } from './live.js';
 import { type DType, type Shape, Tensor } from './tensor.js';
 
 /** One tensor of a sample call: values are drawn from [lo, hi], at least `gap` away from each of `avoid` (kinks). */
@@ -94,18 +95,32 @@ export function apply<A>(spec: OpSpec<A>, inputs: Tensor[], attrs: A): Tensor {
 
 let opNumbers: Map<string, number> | undefined;
 
-/** Calls a native op: only shape rules run now, the kernel is queued. Throws the rule's GanvasError. */
-export function native(name: string, inputs: Tensor[], attrs: readonly number[] = []): Tensor[] {
+/**
+ * Calls a native op: only shape rules run now, the kernel is queued, or recorded for a program's runs (which will ask
+ * live attributes for their values again). Throws the rule's GanvasError.
+ */
+export function native(name: string, inputs: Tensor[], attrs: readonly Attribute[] = []): Tensor[] {
   const { args, ops, run } = addon();
   opNumbers ??= new Map(ops.map((op, i) => [op, i]));
   const number = opNumbers.get(name);
   if (number === undefined) throw new GanvasError('ERR_INTERNAL', `the addon has no op named ${name}`);
-  const count = inputs.length + attrs.length;
-  if (count > args.length)
-    throw new GanvasError('ERR_ARGUMENT', `${name}: too many inputs (${inputs.length})`);
+  let at = inputs.length;
+  for (const attribute of attrs) at += typeof attribute === 'number' ? 1 : attribute.width;
+  if (at > args.length) throw new GanvasError('ERR_ARGUMENT', `${name}: too many inputs (${inputs.length})`);
   for (let i = 0; i < inputs.length; i++) args[i] = inputs[i].live().slot;
-  for (let i = 0; i < attrs.length; i++) args[inputs.length + i] = attrs[i];
-  const outputs = callNative(() => run(number, inputs.length, attrs.length));
+  at = inputs.length;
+  for (const attribute of attrs) {
+    if (typeof attribute === 'number') args[at++] = attribute;
+    else {
+      if (host.recording && attribute.save) host.recording.undo.push(attribute.save());
+      for (const value of attribute.values()) args[at++] = value;
+    }
+  }
+  const given = at - inputs.length;
+  // Copied, because the call leaves its outputs in the same buffer.
+  const values = host.recording && Array.from(args.subarray(inputs.length, at));
+  const outputs = callNative(() => run(number, inputs.length, given));
+  if (values) noteLive(attrs, values);
   const result: Tensor[] = new Array(outputs);
   for (let i = 0, at = 0; i < outputs; i++) {
     const rank = args[at + 2];
@@ -113,6 +128,21 @@ export function native(name: string, inputs: Tensor[], attrs: readonly number[] 
     at += 3 + rank;
   }
   return result;
+}
+
+/** Tells the recording of the live attributes of the call just made. */
+function noteLive(attrs: readonly Attribute[], values: readonly number[]): void {
+  let at = 0;
+  for (const attribute of attrs) {
+    if (typeof attribute === 'number') {
+      at += 1;
+      continue;
+    }
+    addon().live(at, attribute.width);
+    host.recording!.actions.push(attribute);
+    host.recording!.values.push(...values.slice(at, at + attribute.width));
+    at += attribute.width;
+  }
 }
 
 /** A tensor with another shape on the same storage (the sizes must agree; the caller has checked). */

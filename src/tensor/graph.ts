@@ -30,7 +30,8 @@ export class Node {
     if (!spec) return [];
     if (!spec.saves) return this.inputs;
     const { inputs = [], outputs = [] } = spec.saves;
-    return [...inputs.map((i) => this.inputs[i]), ...outputs.map((i) => this.outputs[i])];
+    // An op may have optional inputs at the end.
+    return [...inputs.flatMap((i) => this.inputs[i] ?? []), ...outputs.map((i) => this.outputs[i])];
   }
 }
 

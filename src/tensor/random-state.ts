@@ -3,6 +3,7 @@
 // bookkeeping, so that saving two 64-bit words and restoring them continues a run bit for bit.
 
 import { GanvasError } from '../errors.js';
+import type { Live } from './live.js';
 
 /** The whole state of a generator, plain JSON: two 64-bit words as [high, low] halves. */
 export interface GeneratorState {
@@ -55,6 +56,15 @@ export class Generator {
     const next = low + Math.ceil(words / wordsPerCounter);
     this.#counter = [(high + Math.floor(next / two32)) % two32, next % two32];
     return [...this.#key, high, low];
+  }
+
+  /** The same as attributes of a native op: each run of a program reserves words of its own. */
+  draw(words: number): Live {
+    const save = () => {
+      const before = this.state();
+      return () => this.restore(before);
+    };
+    return { width: 4, values: () => this.take(words), save };
   }
 
   /** What `restore` needs to continue from here. */

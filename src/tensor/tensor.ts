@@ -79,12 +79,19 @@ export class Tensor {
     if (this.size !== 1) {
       throw new GanvasError('ERR_SHAPE', `item: expected a tensor of one element, got shape [${this.shape}]`);
     }
-    return (await this.data())[0];
+    return (await this.#numbers())[0];
   }
 
   /** Reads the values as nested arrays of the tensor's shape (a number for a scalar). */
   async array(): Promise<NestedArray> {
-    return nest(await this.data(), this.shape);
+    return nest(await this.#numbers(), this.shape);
+  }
+
+  /** data(), with bf16 as the numbers that the bits stand for. */
+  async #numbers(): Promise<ArrayLike<number>> {
+    const values = await this.data();
+    if (this.dtype !== 'bf16') return values;
+    return new Float32Array(Uint32Array.from(values, (bits) => bits << 16).buffer);
   }
 
   /** Gives the memory back (as soon as the commands already enqueued have used it). Harmless when repeated. */

@@ -2,6 +2,7 @@
 
 import type { BatchLoader, LoaderState } from '../data/loader.js';
 import { cast, div, sub, tensor } from '../tensor/ops/index.js';
+import { inFloat32 } from '../tensor/precision.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
 import type { BatchSource, TrainBatch } from './phase.js';
@@ -14,7 +15,7 @@ export function toUnitRange(pixels: Tensor): Tensor {
 /** Values in [-1, 1] to pixels u8: round(127.5 (x + 1)), clamped; NaN becomes 0. */
 export function toPixels(images: Tensor): Tensor {
   // The cast saturates.
-  return scope(() => cast(images.add(1).mul(127.5).round(), 'u8'));
+  return scope(() => cast(inFloat32(images).add(1).mul(127.5).round(), 'u8'));
 }
 
 /** The batches of a loader as tensors. */

@@ -14,6 +14,12 @@ export const trainingConfig = defineConfig({
   batch: { type: 'integer', default: 64, min: 1, max: 65536, help: 'images per step' },
   seed: { type: 'integer', default: 0, min: 0, help: 'seed of all randomness; same seed, same run' },
   device: { type: 'enum', choices: ['auto', 'cpu', 'cuda'], default: 'auto', help: 'where to compute' },
+  precision: {
+    type: 'enum',
+    choices: ['f32', 'bf16'],
+    default: 'f32',
+    help: 'what convolutions and matrix products compute in; weights, statistics and losses are f32 always',
+  },
   lr: { type: 'number', default: 2e-4, min: 0, max: 100, help: 'learning rate' },
   lrGenerator: { ...rate, help: 'learning rate of the generator, if another one' },
   lrDiscriminator: { ...rate, help: 'learning rate of the discriminator, if another one' },

@@ -41,6 +41,14 @@ export interface Phase<N extends Networks = Networks> {
   repeat?: number;
   /** Gradients are scaled down to at most this norm, taken over all networks of the phase. Default: no limit. */
   clip?: number;
+  /**
+   * Whether the phase may be recorded and replayed without calling `loss` (see capture), which the trainer does once two
+   * updates have made the same operations. Default true. A loss must say false if it reads something from outside that
+   * changes seldom (a flag, a number that moves every thousand steps) or must be called every time. What changes from one
+   * update to the next is found out, and such a phase runs eagerly by itself; random numbers, learning rates and the
+   * batch are no obstacle.
+   */
+  capture?: boolean;
   /** The loss of a batch. Synchronous; it is called inside valueAndGrad. */
   loss(batch: TrainBatch, networks: N): PhaseResult;
 }

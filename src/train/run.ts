@@ -10,6 +10,7 @@ import { writePngGrid } from '../io/images.js';
 import type { BuiltModel } from '../models/model.js';
 import { modelEntry } from '../models/registry.js';
 import { EMA } from '../optim/ema.js';
+import type { Precision } from '../tensor/precision.js';
 import { manualSeed } from '../tensor/random-state.js';
 import { LoaderBatches } from './batches.js';
 import { captureTraining, restoreTraining } from './checkpoint.js';
@@ -24,7 +25,9 @@ export type TrainEvent =
   | { type: 'step'; step: number; steps: number; imagesPerSecond: number; losses: Record<string, number> }
   | { type: 'sample'; step: number; path: string }
   | { type: 'checkpoint'; step: number; path: string }
-  | { type: 'warning'; message: string };
+  | { type: 'warning'; message: string }
+  /** A phase cannot be replayed from a recording: it runs a little slower, with the same results. */
+  | { type: 'eager'; phase: string; reason: string };
 
 export interface TrainRunOptions {
   /** Name of the model; see `models`. */
@@ -120,7 +123,7 @@ class Run {
     const { height, width, channels } = dataset;
     this.#options = options;
     this.#config = { ...(config as ResolvedConfig & TrainingConfig), height, width, channels };
-    const { batch, seed, ema } = this.#config;
+    const { batch, seed, ema, precision } = this.#config;
     this.#loader = new BatchLoader(dataset, { batch, seed });
     this.#steps = totalSteps(this.#config, this.#loader.batchesPerEpoch);
     manualSeed(seed);
@@ -132,9 +135,14 @@ class Run {
       phases,
       optimizers,
       averages: this.#average ? { generator: this.#average } : {},
+      precision: precision as Precision,
       data: new LoaderBatches(this.#loader),
       callbacks: [
-        { afterStep: (step) => this.#afterStep(step), onReport: (report) => this.#onReport(report) },
+        {
+          afterStep: (step) => this.#afterStep(step),
+          onReport: (report) => this.#onReport(report),
+          onEager: (phase, reason) => this.#options.onEvent?.({ type: 'eager', phase, reason }),
+        },
       ],
     });
   }
@@ -190,6 +198,7 @@ class Run {
 
   async close(): Promise<void> {
     await this.#loader.close();
+    this.trainer.dispose();
     this.#average?.dispose();
     for (const optimizer of Object.values(this.#built.optimizers)) optimizer.dispose();
     for (const network of Object.values(this.#built.networks)) network.dispose();

@@ -10,9 +10,11 @@ import type { Optimizer } from '../optim/optimizer.js';
 import type { Schedule } from '../optim/schedules.js';
 import { valueAndGrad } from '../tensor/autograd.js';
 import { concat, reshape } from '../tensor/ops/index.js';
+import { inFloat32, type Precision, withPrecision } from '../tensor/precision.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor, TypedArray } from '../tensor/tensor.js';
 import type { BatchSource, Networks, Phase, PhaseResult, TrainBatch } from './phase.js';
+import { PhaseProgram } from './phase-program.js';
 
 /** What a step did, known once the device has done it. */
 export interface StepReport {
@@ -29,6 +31,16 @@ export interface TrainerCallback {
   afterStep?(step: number): void | Promise<void>;
   /** When the losses of a step are known: in order, two steps later or at the end. Awaited. */
   onReport?(report: StepReport): void | Promise<void>;
+  /** Once for each phase that was found to be no fixed list of operations and runs eagerly from then on: why. */
+  onEager?(phase: string, reason: string): void;
+}
+
+/** How a phase is carried out. */
+export interface CaptureState {
+  /** Whether its updates are replayed from a recording. */
+  replaying: boolean;
+  /** Why they never will be, when that is settled. */
+  reason?: string;
 }
 
 type PerNetwork<N extends Networks, T> = { readonly [K in keyof N]?: T };
@@ -43,6 +55,8 @@ export interface TrainerOptions<N extends Networks> {
   schedules?: PerNetwork<N, Schedule>;
   /** Updated after each step that trained their network. */
   averages?: PerNetwork<N, EMA>;
+  /** What convolutions and matrix products of the phases are computed in; see withPrecision. Default f32. */
+  precision?: Precision;
   callbacks?: readonly TrainerCallback[];
 }
 
@@ -79,22 +93,33 @@ export class Trainer<N extends Networks = Networks> {
   readonly optimizers: PerNetwork<N, Optimizer>;
   readonly averages: PerNetwork<N, EMA>;
   readonly data: BatchSource;
+  readonly precision: Precision;
   readonly #schedules: [Optimizer, Schedule, number][];
   readonly #callbacks: readonly TrainerCallback[];
   readonly #outstanding: Outstanding[] = [];
   readonly #times: { time: number; images: number }[] = [];
+  readonly #programs: readonly PhaseProgram[];
   #steps = 0;
 
   /** @throws GanvasError ERR_ARGUMENT when a phase names an unknown network, or one without an optimiser */
   constructor(options: TrainerOptions<N>) {
     const { networks, phases, optimizers, data, schedules = {}, averages = {}, callbacks = [] } = options;
+    const { precision = 'f32' } = options;
     this.networks = networks;
     this.phases = phases;
     this.optimizers = optimizers;
     this.averages = averages;
     this.data = data;
+    this.precision = precision;
     this.#callbacks = callbacks;
     for (const phase of phases) checkPhase(phase, networks, optimizers);
+    this.#programs = phases.map(
+      (phase) =>
+        new PhaseProgram(
+          (batch) => this.#update(phase, batch),
+          phase.capture === false ? 'capture is off' : undefined,
+        ),
+    );
     this.#schedules = Object.entries(schedules as Record<string, Schedule>).map(([name, schedule]) => {
       const optimizer = optimizers[name];
       if (!optimizer) {
@@ -121,6 +146,24 @@ export class Trainer<N extends Networks = Networks> {
     this.#times.length = 0;
     while (this.#steps < steps && !signal?.aborted) await this.step();
     await this.settle();
+  }
+
+  /**
+   * How each phase is carried out. The trainer records a phase when it runs (see capture) and replays it from the third
+   * time on, if it did the same twice; it looks again now and then. Either way the results are the same bits.
+   */
+  get captured(): Readonly<Record<string, CaptureState>> {
+    return Object.fromEntries(
+      this.phases.map(({ name }, i) => {
+        const { replaying, reason } = this.#programs[i];
+        return [name, reason === undefined ? { replaying } : { replaying, reason }];
+      }),
+    );
+  }
+
+  /** Frees what the trainer recorded; the networks and optimisers are their owners'. Training may go on. */
+  dispose(): void {
+    for (const program of this.#programs) program.dispose();
   }
 
   /** Enqueues one step. Waits only while the device is more than two steps behind. Throws as run(). */
@@ -151,12 +194,12 @@ export class Trainer<N extends Networks = Networks> {
     };
     let batch = await fetch();
     const trained = new Set<string>();
-    for (const phase of this.phases) {
+    for (const [i, phase] of this.phases.entries()) {
       if (this.#steps % (phase.every ?? 1) !== 0) continue;
       let result: PhaseResult | undefined;
-      for (let i = 0; i < (phase.repeat ?? 1); i++) {
-        if (i > 0) batch = await fetch();
-        result = this.#update(phase, batch);
+      for (let turn = 0; turn < (phase.repeat ?? 1); turn++) {
+        if (turn > 0) batch = await fetch();
+        result = this.#carryOut(phase, this.#programs[i], batch);
       }
       const { loss, ...parts } = result!;
       scalars.push({ name: `loss${phase.name}`, networks: phase.train.join(' and '), value: loss });
@@ -165,7 +208,7 @@ export class Trainer<N extends Networks = Networks> {
     }
     for (const name of trained) this.averages[name]?.update(this.#steps + 1);
     if (scalars.length === 0) return;
-    const values = concat(scalars.map(({ value }) => reshape(value, [1]))).data();
+    const values = concat(scalars.map(({ value }) => reshape(inFloat32(value), [1]))).data();
     // Reported by the step that reaches it; until then a failure must not count as unhandled.
     values.catch(() => {});
     this.#outstanding.push({
@@ -177,11 +220,22 @@ export class Trainer<N extends Networks = Networks> {
     });
   }
 
+  #carryOut(phase: Phase<N>, program: PhaseProgram, batch: TrainBatch): PhaseResult {
+    const settled = program.reason !== undefined;
+    const result = program.run(batch);
+    if (!settled && program.reason !== undefined) {
+      for (const { onEager } of this.#callbacks) onEager?.(phase.name, program.reason);
+    }
+    return result;
+  }
+
   #update(phase: Phase<N>, batch: TrainBatch): PhaseResult {
     return scope(() => {
       const optimizers = phase.train.map((name) => this.optimizers[name]!);
       const parameters = optimizers.flatMap((optimizer) => optimizer.parameters);
-      const { value, grads } = valueAndGrad(() => phase.loss(batch, this.networks), parameters);
+      const { value, grads } = withPrecision(this.precision, () =>
+        valueAndGrad(() => phase.loss(batch, this.networks), parameters),
+      );
       const applied = phase.clip === undefined ? grads : clipGradNorm(grads, phase.clip).grads;
       let position = 0;
       for (const optimizer of optimizers) {

@@ -9,11 +9,12 @@ test('with the addon: where it is, which kernels it runs, why CUDA is off', () =
   const report = rows({
     loaded: true,
     path: '/opt/ganvas.node',
+    origin: 'prebuilt',
     cpu: { target: 'AVX3', targets: ['AVX3', 'AVX2', 'SSE4'], threads: 8 },
     cuda: { available: false, reason: 'no driver' },
   });
   expect(report).toMatchObject({
-    addon: '/opt/ganvas.node',
+    addon: '/opt/ganvas.node (prebuilt)',
     'cpu kernels': 'AVX3 (this build and processor have: AVX3, AVX2, SSE4)',
     'cpu threads': '8',
     devices: 'cpu',

@@ -82,6 +82,13 @@ describe('train', () => {
     expect(out).toContain('done: 10 steps; try: ganvas sample runs/dcgan-mnist-001');
   });
 
+  test('trains on the digits that come with ganvas unless told otherwise, and says so', async () => {
+    const { code, training, out } = await run('train', 'dcgan', '--steps', '20');
+    expect(code).toBe(0);
+    expect(training).toMatchObject({ model: 'dcgan', data: 'digits', config: { steps: 20 } });
+    expect(out).toContain('no --data given: training on the 2,000 digits that come with ganvas\n');
+  });
+
   test("takes the model's own options, before and after its name", async () => {
     const argv = [
       'train',
@@ -133,7 +140,6 @@ describe('train', () => {
   test.each([
     [['train', 'dcgna', '--data', 'mnist', '--z', '9'], 'unknown model "dcgna"; did you mean "dcgan"?'],
     [['train', '--data', 'mnist'], 'name the model to train: gan, dcgan'],
-    [['train', 'dcgan'], 'say what to train on: --data mnist'],
     [['train', '--z', '9', 'dcgan'], "unknown option '--z' (the options of a model come after its name)"],
     [['train', 'dcgan', '--bacth', '9'], "unknown option '--bacth' (Did you mean --batch?)"],
     [['train', 'dcgan', '--hidden', '9'], "unknown option '--hidden'"],
@@ -186,7 +192,7 @@ describe('train', () => {
   test('GANVAS_DEBUG=1 shows the stack', async () => {
     process.env.GANVAS_DEBUG = '1';
     try {
-      expect((await run('train', 'dcgan')).err).toContain('    at ');
+      expect((await run('train')).err).toContain('    at ');
     } finally {
       process.env.GANVAS_DEBUG = undefined;
     }

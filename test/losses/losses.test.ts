@@ -124,6 +124,68 @@ describe('supervised losses', () => {
   });
 });
 
+describe('reductions, special values and refusals', () => {
+  const [x, t] = [f32([1, -2, 3]), f32([0, 1, 3])];
+
+  scoped('none and sum', async () => {
+    expect(Array.from(await losses.mse(x, t, { reduction: 'none' }).data())).toEqual([1, 9, 0]);
+    await expectValue(losses.l1(x, t, { reduction: 'sum' }), 4);
+    expect(() => losses.mse(x, t, { reduction: 'average' as never })).toThrow(code('ERR_ARGUMENT'));
+  });
+
+  scoped('bce takes the logarithm of 0 as -100 and stays finite', async () => {
+    const p = f32([0, 1, 0.5]);
+    const loss = valueAndGrad((v) => losses.bce(v, 1, { reduction: 'sum' }), [p]);
+    await expectValue(loss.value, 100 + Math.log(2));
+    for (const v of await loss.grads[0].data()) expect(Number.isFinite(v)).toBe(true);
+  });
+
+  scoped('klDiv is 0 where the target is, and between equals', async () => {
+    const target = f32([0, 1, 0.5, 0.5], [2, 2]);
+    const { value, grads } = valueAndGrad(
+      (v) => losses.klDiv(v, target),
+      [f32([-9, 0, log(0.5), log(0.5)], [2, 2])],
+    );
+    await expectValue(value, 0);
+    expect(Array.from(await grads[0].data())).toEqual([-0, -0.5, -0.25, -0.25]);
+  });
+
+  scoped('feature matching leaves the real features alone', async () => {
+    const [real, fake] = [f32([1, 2], [2, 1]), f32([2, 5], [2, 1])];
+    for (const [loss, want] of [
+      [losses.featureMatching, 2],
+      [losses.meanFeatureMatching, 4],
+    ] as const) {
+      const { value, grads } = valueAndGrad((r, f) => loss([r, r], [f, f]), [real, fake]);
+      await expectValue(value, loss === losses.featureMatching ? want : 2 * want);
+      expect(Array.from(await grads[0].data())).toEqual([0, 0]);
+      expect(() => loss([real], [fake, fake])).toThrow(code('ERR_ARGUMENT'));
+      expect(() => loss(real, zeros([2, 3]))).toThrow(code('ERR_SHAPE'));
+    }
+  });
+
+  scoped('of bf16 are computed in f32', async () => {
+    const many = zeros([4096]).add(1.0078125).cast('bf16');
+    const loss = losses.mse(many, zeros([4096]).cast('bf16'), { reduction: 'sum' });
+    expect(loss.dtype).toBe('f32');
+    await expectValue(loss.div(4096), 1.0078125 ** 2);
+    expect(losses.crossEntropy(zeros([2, 3]).cast('bf16'), tensor(Int32Array.of(1, 2), [2])).dtype).toBe(
+      'f32',
+    );
+  });
+
+  test('refuse parameters out of range', () => {
+    expect(() => losses.huber(x, t, { delta: 0 })).toThrow(code('ERR_ARGUMENT'));
+    expect(() => losses.smoothL1(x, t, { beta: -1 })).toThrow(code('ERR_ARGUMENT'));
+    expect(() => losses.crossEntropy(zeros([2, 3]), zeros([2, 3]), { labelSmoothing: 2 })).toThrow(
+      code('ERR_ARGUMENT'),
+    );
+    expect(() => losses.crossEntropy(zeros([2, 3]), zeros([2]))).toThrow(code('ERR_SHAPE'));
+    expect(() => losses.cosineEmbedding(x, t, zeros([4]))).toThrow(code('ERR_SHAPE'));
+    expect(() => losses.gaussianKL(x, zeros([2]))).toThrow(code('ERR_SHAPE'));
+  });
+});
+
 describe('gradient penalty', () => {
   scoped('of a linear critic depends on its weight alone', async () => {
     const w = f32([3, 4], [2, 1]);

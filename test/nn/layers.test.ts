@@ -4,7 +4,17 @@
 import { describe, expect, test } from 'vitest';
 import * as nn from '../../src/nn/index.js';
 import { valueAndGrad } from '../../src/tensor/autograd.js';
-import { conv2d, convTranspose2d, leakyRelu, randn, tensor, zeros } from '../../src/tensor/ops/index.js';
+import {
+  conv2d,
+  convTranspose2d,
+  eye,
+  leakyRelu,
+  matmul,
+  mul,
+  randn,
+  tensor,
+  zeros,
+} from '../../src/tensor/ops/index.js';
 import { Generator, manualSeed } from '../../src/tensor/random-state.js';
 import { scope } from '../../src/tensor/scope.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
@@ -184,5 +194,24 @@ describe('initialisers', () => {
     expect((await spread(nn.init.xavierNormal())).std).toBeCloseTo(Math.sqrt(2 / (fanIn + fanOut)), 3);
     expect(await values(nn.init.ones([3]))).toEqual([1, 1, 1]);
     expect(await values(nn.init.zeros([3]))).toEqual([0, 0, 0]);
+  });
+
+  scoped('orthogonal gives orthonormal rows, or columns where there are fewer, times the gain', async () => {
+    for (const [shape, rows, columns] of [
+      [[5, 3, 3, 2], 5, 18],
+      [[12, 5], 12, 5],
+      [[4, 4], 4, 4],
+      [[1], 1, 1],
+    ] as const) {
+      const q = nn.init.orthogonal(2)(shape, new Generator(5)).reshape([rows, columns]);
+      expect(q.size).toBe(rows * columns);
+      const wide = rows <= columns;
+      const gram = matmul(q, q, wide ? { transB: true } : { transA: true });
+      await expectClose(gram, mul(eye(Math.min(rows, columns)), 4));
+    }
+    const one = await values(nn.init.orthogonal()([3, 4], new Generator(5)));
+    expect(await values(nn.init.orthogonal()([3, 4], new Generator(5)))).toEqual(one);
+    expect(await values(nn.init.orthogonal()([3, 4], new Generator(6)))).not.toEqual(one);
+    expect(await values(nn.init.orthogonal()([0, 4]))).toEqual([]);
   });
 });

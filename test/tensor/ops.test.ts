@@ -5,34 +5,28 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Addon, addon } from '../../src/native.js';
 import { grad, valueAndGrad } from '../../src/tensor/autograd.js';
-import { applyAll, type OpSpec, opTable, type Sample, upload } from '../../src/tensor/define.js';
+import { applyAll, opTable } from '../../src/tensor/define.js';
 import { add, mul, sum } from '../../src/tensor/ops/index.js';
 import { scope } from '../../src/tensor/scope.js';
 import type { Tensor } from '../../src/tensor/tensor.js';
 import { references } from '../reference/naive/index.js';
-import { make, type Nd, size } from '../reference/nd.js';
-import {
-  draw,
-  fromTyped,
-  type Loss,
-  largest,
-  mismatch,
-  partial,
-  randomFrom,
-  secondPartial,
-  shuffled,
-  toTyped,
-} from './numeric.js';
-
-const allCoordinates = 40; // samples with more elements are differentiated at a few random coordinates
-const fewCoordinates = 10;
+import { asTensor, type Case, compare, lossOf, prepare, title, uniformLike } from './cases.js';
+import { fromTyped, largest, mismatch, partial, secondPartial } from './numeric.js';
 
 // Native ops that no entry of the op table calls: they have no result to differentiate, and tests of their own.
 const testedElsewhere = [
+  'moments',
+  'traceSqrtProduct',
   'fill',
   'arange',
   'uniform',
   'normal',
+  'bernoulli',
+  'gumbel',
+  'randint',
+  'randperm',
+  'truncatedNormal',
+  'multinomial',
   'assign',
   'lerp',
   'clampInPlace',
@@ -52,34 +46,6 @@ afterAll(() => {
   natives.run = run;
 });
 
-interface Case {
-  spec: OpSpec<never>;
-  sample: Sample<never>;
-  inputs: Nd[];
-  tensors: Tensor[];
-  /** Positions of the inputs that have gradients. */
-  floats: number[];
-  random: () => number;
-}
-
-function prepare(spec: OpSpec<never>, sample: Sample<never>, number: number): Case {
-  const random = randomFrom(`${spec.name} ${number}`);
-  const inputs = sample.inputs.map((input, k) => draw(input, k, random));
-  const dtypes = sample.inputs.map((input) => input.dtype ?? 'f32');
-  const tensors = inputs.map((x, k) => upload(toTyped(x.data, dtypes[k]), x.shape, dtypes[k]));
-  const floats = dtypes.flatMap((dtype, k) => (dtype === 'f32' ? [k] : []));
-  return { spec, sample, inputs, tensors, floats, random };
-}
-
-function uniformLike(shape: readonly number[], random: () => number): Nd {
-  return make(
-    shape,
-    Array.from({ length: size(shape) }, () => Math.fround(2 * random() - 1)),
-  );
-}
-
-const asTensor = (x: Nd): Tensor => upload(toTyped(x.data, 'f32'), x.shape, 'f32');
-
 async function checkValues({ spec, sample, inputs, tensors }: Case): Promise<void> {
   const want = references[spec.name](inputs, sample.attrs);
   const [y] = applyAll(spec, tensors, sample.attrs);
@@ -91,66 +57,6 @@ async function checkValues({ spec, sample, inputs, tensors }: Case): Promise<voi
   }
   const scale = 0.1 * Math.max(largest(want.data), ...inputs.map((x) => Math.min(largest(x.data), 1)));
   expect(mismatch(got, want.data, y.dtype === 'bf16' ? 4e-3 : 1e-5, scale)).toBeUndefined();
-}
-
-/** The loss sum(y * u) in both worlds; u comes last in the list of inputs and is differentiated by as well. */
-function lossOf(c: Case): {
-  reference: Loss;
-  engine: (...xs: Tensor[]) => Tensor;
-  list: Nd[];
-  watched: Tensor[];
-} {
-  const { spec, sample, inputs, tensors, floats, random } = c;
-  const u = uniformLike(references[spec.name](inputs, sample.attrs).shape, random);
-  const one = upload(Float32Array.of(1), [], 'f32');
-  return {
-    list: [...inputs, u],
-    watched: [...floats.map((k) => tensors[k]), asTensor(u)],
-    reference: (list) => {
-      const weights = list[list.length - 1].data;
-      const y = references[spec.name](list.slice(0, -1), sample.attrs).data;
-      return y.reduce((total, value, i) => total + value * weights[i], 0);
-    },
-    engine: (...xs) => {
-      const args = [...tensors];
-      // The op's inputs are intermediates here, freed as early as its `saves` allows.
-      floats.forEach((k, m) => {
-        args[k] = mul(xs[m], one);
-      });
-      return sum(mul(applyAll(spec, args, sample.attrs)[0], xs[xs.length - 1]));
-    },
-  };
-}
-
-function coordinates(x: Nd, total: number, random: () => number): number[] {
-  const order = shuffled(x.data.length, random);
-  return total <= allCoordinates ? order : order.slice(0, fewCoordinates);
-}
-
-async function compare(
-  c: Case,
-  list: Nd[],
-  grads: Tensor[],
-  derivative: (k: number, i: number) => number,
-  relative: number,
-): Promise<void> {
-  const positions = [...c.floats, list.length - 1];
-  const total = positions.reduce((n, k) => n + list[k].data.length, 0);
-  for (const [m, k] of positions.entries()) {
-    expect(grads[m].shape, `shape of gradient ${k}`).toEqual(list[k].shape);
-    const values = await grads[m].data();
-    const some = coordinates(list[k], total, c.random);
-    const smooth = some
-      .map((i) => ({ got: values[i], want: derivative(k, i) }))
-      .filter(({ want }) => !Number.isNaN(want));
-    expect(smooth.length, 'coordinates away from kinks').toBeGreaterThanOrEqual(some.length / 2);
-    const want = smooth.map((s) => s.want);
-    const got = smooth.map((s) => s.got);
-    expect(
-      mismatch(got, want, relative, Math.max(1, largest(want))),
-      `by input ${k}, at ${some}`,
-    ).toBeUndefined();
-  }
 }
 
 async function checkGradient(c: Case): Promise<void> {
@@ -179,12 +85,6 @@ async function checkSecond(c: Case): Promise<void> {
       .reduce(add);
   const { grads } = valueAndGrad(along, watched);
   await compare(c, list, grads, (k, i) => secondPartial(reference, list, v, k, i), 1e-4);
-}
-
-function title(sample: Sample<never>): string {
-  const inputs = sample.inputs.map((i) => `${i.dtype ?? ''}[${i.shape}]`).join(' ');
-  const attrs = JSON.stringify(sample.attrs ?? {});
-  return `${inputs} ${attrs === '{}' ? '' : attrs}`.trim();
 }
 
 for (const [name, spec] of opTable) {

@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { didYouMean } from '../../config/closest.js';
 import { readConfigFile } from '../../config/file.js';
+import { datasetNames } from '../../data/open.js';
 import { GanvasError } from '../../errors.js';
 import type { ModelEntry } from '../../models/registry.js';
 import { trainingConfig } from '../../train/config.js';
@@ -13,6 +14,9 @@ import { RunDirectory } from '../../train/run-directory.js';
 import { type CommandContext, exitCodes } from '../io.js';
 import { addSchemaOptions, configOf } from '../options.js';
 import { TrainProgress } from '../progress.js';
+
+/** Comes with ganvas, so that a first run needs nothing. */
+const defaultData = 'digits';
 
 type Models = Readonly<Record<string, ModelEntry>>;
 
@@ -63,12 +67,6 @@ export async function gatherTraining(
     throw new GanvasError('ERR_CONFIG', `${source} is for the model ${recorded}, not ${model}`);
   }
   const data = options.data ?? stringEntry(known, 'data', source);
-  if (data === undefined) {
-    throw new GanvasError(
-      'ERR_CONFIG',
-      'say what to train on: --data mnist, --data fashion-mnist or --data FOLDER',
-    );
-  }
   const config = { ...fromFile, ...configOf(options, models[model].schema) };
   return { model, data, config, out: options.out, resume: options.resume };
 }
@@ -103,6 +101,9 @@ async function train(
   options: TrainOptions,
 ): Promise<void> {
   const gathered = await gatherTraining(context.models, model, options);
+  if (gathered.data === undefined) {
+    context.out.write('no --data given: training on the 2,000 digits that come with ganvas\n');
+  }
   const progress = new TrainProgress(context.out);
   const controller = new AbortController();
   let signalCode: number = exitCodes.interrupted;
@@ -114,6 +115,7 @@ async function train(
   try {
     const summary = await context.trainRun({
       ...gathered,
+      data: gathered.data ?? defaultData,
       signal: controller.signal,
       onEvent: (event) => progress.event(event),
     });
@@ -128,6 +130,7 @@ async function train(
 
 const trainExamples = `
 Examples:
+  $ ganvas train dcgan             # on the 2,000 digits that come with ganvas
   $ ganvas train dcgan --data mnist
   $ ganvas train dcgan --data ./photos --batch 32 --out runs/photos
   $ ganvas train --resume runs/dcgan-mnist-001
@@ -137,7 +140,10 @@ Ctrl-C saves and exits; a second Ctrl-C exits at once.`;
 
 function addRunOptions(command: Command): Command {
   return command
-    .option('--data <name|folder>', 'mnist, fashion-mnist, a folder of images, or a folder of IDX files')
+    .option(
+      '--data <name|folder>',
+      `${datasetNames.join(', ')}, a folder of images, or a folder of IDX files (default: ${defaultData})`,
+    )
     .option('--out <folder>', 'where to put the run (default: the next free runs/<model>-<data>-<number>)')
     .option('--config <file>', 'JSON file of options; those on the command line win')
     .option('--resume <run>', 'continue a run from its latest checkpoint');

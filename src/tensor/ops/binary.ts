@@ -361,22 +361,22 @@ function arithmetic({ tensors, right, left = right }: Forms, a: Operand, b: Oper
   return apply(tensors, [a, b], undefined);
 }
 
-/** a + b with broadcasting; integers stay integers and wrap around. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** a + b with broadcasting; integers stay integers and wrap around. Throws ERR_SHAPE. */
 export function add(a: Operand, b: Operand): Tensor {
   return arithmetic({ tensors: addOp, right: addScalarOp }, a, b);
 }
 
-/** a - b with broadcasting; integers stay integers and wrap around. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** a - b with broadcasting; integers stay integers and wrap around. Throws ERR_SHAPE. */
 export function sub(a: Operand, b: Operand): Tensor {
   return arithmetic({ tensors: subOp, right: subScalarOp, left: scalarSubOp }, a, b);
 }
 
-/** a b, element by element, with broadcasting; integers stay integers and wrap around. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** a b, element by element, with broadcasting; integers stay integers and wrap around. Throws ERR_SHAPE. */
 export function mul(a: Operand, b: Operand): Tensor {
   return arithmetic({ tensors: mulOp, right: mulScalarOp }, a, b);
 }
 
-/** a / b with broadcasting, always f32. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** a / b with broadcasting, always f32. Throws ERR_SHAPE. */
 export function div(a: Operand, b: Operand): Tensor {
   return arithmetic({ tensors: divOp, right: divScalarOp, left: scalarDivOp }, a, b);
 }
@@ -384,7 +384,7 @@ export function div(a: Operand, b: Operand): Tensor {
 /**
  * aᵇ with broadcasting and the special cases of C's pow: x⁰ = 1 always, a negative base takes whole exponents only
  * (else NaN). On integers a negative exponent truncates. The derivative of x⁰ by x and of 0ᵇ by b is 0.
- * Throws ERR_SHAPE, ERR_DTYPE (bf16).
+ * Throws ERR_SHAPE.
  */
 export function pow(a: Operand, b: Operand): Tensor {
   return arithmetic({ tensors: powOp, right: powScalarOp, left: scalarPowOp }, a, b);
@@ -392,7 +392,7 @@ export function pow(a: Operand, b: Operand): Tensor {
 
 /**
  * The greater of a and b with broadcasting; NaN if either is. Equal operands share the gradient half and half.
- * Throws ERR_SHAPE, ERR_DTYPE (bf16).
+ * Throws ERR_SHAPE.
  */
 export function maximum(a: Operand, b: Operand): Tensor {
   return arithmetic({ tensors: maximumOp, right: maximumScalarOp }, a, b);
@@ -400,7 +400,7 @@ export function maximum(a: Operand, b: Operand): Tensor {
 
 /**
  * The lesser of a and b with broadcasting; NaN if either is. Equal operands share the gradient half and half.
- * Throws ERR_SHAPE, ERR_DTYPE (bf16).
+ * Throws ERR_SHAPE.
  */
 export function minimum(a: Operand, b: Operand): Tensor {
   return arithmetic({ tensors: minimumOp, right: minimumScalarOp }, a, b);
@@ -408,7 +408,7 @@ export function minimum(a: Operand, b: Operand): Tensor {
 
 /**
  * min(max(x, low), high); an infinite bound is none. The derivative is 1 from low to high, both included, else 0.
- * Throws ERR_ARGUMENT unless low <= high, ERR_DTYPE for bf16.
+ * Throws ERR_ARGUMENT unless low <= high.
  */
 export function clamp(x: Tensor, low: number, high: number): Tensor {
   assertTensor(x, 'clamp: x');

@@ -93,32 +93,32 @@ function compare(op: OpSpec<CompareAttrs>, a: Operand, b: Operand): Tensor {
   return apply(op, [a, b], { mode: 0, scalar: 0 });
 }
 
-/** 1 where a = b, else 0; u8, with broadcasting. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** 1 where a = b, else 0; u8, with broadcasting. Throws ERR_SHAPE. */
 export function equal(a: Operand, b: Operand): Tensor {
   return compare(equalOp, a, b);
 }
 
-/** 1 where a ≠ b, else 0; u8, with broadcasting. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** 1 where a ≠ b, else 0; u8, with broadcasting. Throws ERR_SHAPE. */
 export function notEqual(a: Operand, b: Operand): Tensor {
   return compare(notEqualOp, a, b);
 }
 
-/** 1 where a < b, else 0; u8, with broadcasting. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** 1 where a < b, else 0; u8, with broadcasting. Throws ERR_SHAPE. */
 export function less(a: Operand, b: Operand): Tensor {
   return compare(lessOp, a, b);
 }
 
-/** 1 where a ≤ b, else 0; u8, with broadcasting. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** 1 where a ≤ b, else 0; u8, with broadcasting. Throws ERR_SHAPE. */
 export function lessEqual(a: Operand, b: Operand): Tensor {
   return compare(lessEqualOp, a, b);
 }
 
-/** 1 where a > b, else 0; u8, with broadcasting. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** 1 where a > b, else 0; u8, with broadcasting. Throws ERR_SHAPE. */
 export function greater(a: Operand, b: Operand): Tensor {
   return compare(greaterOp, a, b);
 }
 
-/** 1 where a ≥ b, else 0; u8, with broadcasting. Throws ERR_SHAPE, ERR_DTYPE (bf16). */
+/** 1 where a ≥ b, else 0; u8, with broadcasting. Throws ERR_SHAPE. */
 export function greaterEqual(a: Operand, b: Operand): Tensor {
   return compare(greaterEqualOp, a, b);
 }
@@ -126,14 +126,17 @@ export function greaterEqual(a: Operand, b: Operand): Tensor {
 /**
  * a where the condition is not 0, else b, element by element; all three broadcast. The condition is u8, i32 or f32; a
  * number stands for a tensor of that value. The gradient goes to whichever was taken.
- * Throws ERR_SHAPE where the shapes do not fit, ERR_DTYPE for bf16.
+ * Throws ERR_SHAPE where the shapes do not fit.
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   assertTensor(condition, 'where: condition');
-  // A number that the other operand's integer type can hold takes that type, so that the result keeps it.
+  // A number takes the other operand's type, if an integer type can hold it, so that the result keeps it.
   const constant = (value: number, other: Operand): Tensor => {
     const dtype = typeof other === 'number' ? 'f32' : other.dtype;
-    const fits = (dtype === 'i32' && value === (value | 0)) || (dtype === 'u8' && value === (value & 255));
+    const fits =
+      dtype === 'bf16' ||
+      (dtype === 'i32' && value === (value | 0)) ||
+      (dtype === 'u8' && value === (value & 255));
     return full([], value, fits ? dtype : 'f32');
   };
   const ta = typeof a === 'number' ? constant(a, b) : a;

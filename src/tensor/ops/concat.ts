@@ -2,6 +2,8 @@
 
 import { GanvasError } from '../../errors.js';
 import { apply, defineOp, native, type Sample, type SampleInput } from '../define.js';
+import { inFloat32 } from '../precision.js';
+import { scope } from '../scope.js';
 import { assertTensor, type MethodsOf, methods, type Tensor } from '../tensor.js';
 import { axisOf, slice, unsqueeze } from './shape.js';
 
@@ -75,15 +77,17 @@ const concatOp = defineOp<{ axis: number }>({
 });
 
 /**
- * Joins tensors of one dtype along an axis (default 0); all other dimensions must agree.
- * Throws ERR_SHAPE where they do not, ERR_DTYPE for mixed dtypes, ERR_ARGUMENT for an empty list.
+ * Joins tensors of one dtype along an axis (default 0); all other dimensions must agree. Beside f32, bf16 becomes f32.
+ * Throws ERR_SHAPE where they do not, ERR_DTYPE for other mixtures, ERR_ARGUMENT for an empty list.
  */
 export function concat(tensors: readonly Tensor[], axis = 0): Tensor {
   tensors.forEach((t, i) => {
     assertTensor(t, `concat: tensors[${i}]`);
   });
   if (tensors.length === 0) throw new GanvasError('ERR_ARGUMENT', 'concat: expected at least one tensor');
-  return apply(concatOp, [...tensors], { axis: axisOf('concat', axis, tensors[0].rank) });
+  const attrs = { axis: axisOf('concat', axis, tensors[0].rank) };
+  const wide = tensors.some((t) => t.dtype === 'f32');
+  return scope(() => apply(concatOp, wide ? tensors.map(inFloat32) : [...tensors], attrs));
 }
 
 /** Joins tensors of one shape along a new axis (default 0). Throws as concat. */

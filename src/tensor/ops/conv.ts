@@ -2,8 +2,19 @@
 // every order of derivative runs on library kernels. Images are [N, H, W, C], weights [outC, kH, kW, inC / groups].
 
 import { GanvasError } from '../../errors.js';
-import { apply, defineOp, native } from '../define.js';
+import { apply, defineOp, type SampleInput } from '../define.js';
+import { autocast, nativeProduct } from '../precision.js';
 import { assertTensor, type MethodsOf, methods, type Tensor } from '../tensor.js';
+import {
+  type ActivationAttrs,
+  activationAttrs,
+  activations,
+  applyEpilogue,
+  type EpilogueOptions,
+  encodeEpilogue,
+  epilogueGrads,
+  sampleBias,
+} from './bias.js';
 
 /** Geometry shared by the three ops, as the kernels take it. */
 export interface ConvGeometry {
@@ -41,6 +52,9 @@ export function setConvPrecision(value: ConvPrecision): void {
   precision = value;
 }
 
+/** @internal Whether convolutions made now keep the error of plain summation. */
+export const accurateConvolutions = (): boolean => precision === 'accurate';
+
 const geometry = (g: ConvGeometry): number[] => [
   g.strideH,
   g.strideW,
@@ -51,12 +65,12 @@ const geometry = (g: ConvGeometry): number[] => [
   g.dilationH,
   g.dilationW,
   g.groups,
-  Number(precision === 'accurate'),
+  Number(accurateConvolutions()),
 ];
 
 const convOp = defineOp<ConvGeometry>({
   name: 'conv2d',
-  run: (inputs, attrs) => native('conv2d', inputs, geometry(attrs)),
+  run: (inputs, attrs) => nativeProduct('conv2d', inputs, geometry(attrs)),
   vjp: ({ inputs: [x, w], attrs, needs }, gy) => [
     needs[0] ? convInputGrad(gy, w, { ...attrs, height: x.shape[1], width: x.shape[2] }) : undefined,
     needs[1] ? convWeightGrad(x, gy, { ...attrs, kernelH: w.shape[1], kernelW: w.shape[2] }) : undefined,
@@ -67,7 +81,8 @@ const convOp = defineOp<ConvGeometry>({
 
 const convInputGradOp = defineOp<InputGradAttrs>({
   name: 'convInputGrad',
-  run: (inputs, attrs) => native('convInputGrad', inputs, [...geometry(attrs), attrs.height, attrs.width]),
+  run: (inputs, attrs) =>
+    nativeProduct('convInputGrad', inputs, [...geometry(attrs), attrs.height, attrs.width]),
   vjp: ({ inputs: [dy, w], attrs, needs }, g) => [
     needs[0] ? convolve(g, w, attrs) : undefined,
     needs[1] ? convWeightGrad(g, dy, { ...attrs, kernelH: w.shape[1], kernelW: w.shape[2] }) : undefined,
@@ -83,7 +98,7 @@ const convInputGradOp = defineOp<InputGradAttrs>({
 const convWeightGradOp = defineOp<WeightGradAttrs>({
   name: 'convWeightGrad',
   run: (inputs, attrs) =>
-    native('convWeightGrad', inputs, [...geometry(attrs), attrs.kernelH, attrs.kernelW]),
+    nativeProduct('convWeightGrad', inputs, [...geometry(attrs), attrs.kernelH, attrs.kernelW]),
   vjp: ({ inputs: [x, dy], attrs, needs }, g) => [
     needs[0] ? convInputGrad(dy, g, { ...attrs, height: x.shape[1], width: x.shape[2] }) : undefined,
     needs[1] ? convolve(x, g, attrs) : undefined,
@@ -92,6 +107,53 @@ const convWeightGradOp = defineOp<WeightGradAttrs>({
     cases.map(({ x, w, g }) => ({
       inputs: [{ shape: x }, { shape: outputShape(x, w, g) }],
       attrs: { ...g, kernelH: w[1], kernelW: w[2] },
+      gradient: small(x, w),
+    })),
+});
+
+// The two with an epilogue. Its gradient is taken from the result, so the rest is that of the plain ones, in any order.
+const convActOp = defineOp<ConvGeometry & ActivationAttrs>({
+  name: 'conv2dAct',
+  run: ([x, w, bias], attrs) =>
+    nativeProduct('conv2dAct', [x, w], [...geometry(attrs), 0, 0, ...encodeEpilogue(attrs)], [bias]),
+  vjp: (context, gy) => {
+    const [dz, db] = epilogueGrads(gy, context.outputs[0], context.attrs);
+    return [...convOp.vjp!(context, dz), db];
+  },
+  saves: { inputs: [0, 1], outputs: [0] },
+  samples: () =>
+    cases.map(({ x, w, g }, i) => ({
+      inputs: [{ shape: x }, layerWeight(w), sampleBias(w[0], activations[i % activations.length])],
+      attrs: { ...g, activation: activations[i % activations.length], slope: 0.2 },
+      gradient: small(x, w),
+    })),
+});
+
+const convInputGradActOp = defineOp<InputGradAttrs & ActivationAttrs>({
+  name: 'convInputGradAct',
+  run: ([dy, w, bias], attrs) => {
+    const numbers = [...geometry(attrs), attrs.height, attrs.width, ...encodeEpilogue(attrs)];
+    return nativeProduct('convInputGradAct', [dy, w], numbers, [bias]);
+  },
+  vjp: (context, gy) => {
+    const [dz, db] = epilogueGrads(gy, context.outputs[0], context.attrs);
+    return [...convInputGradOp.vjp!(context, dz), db];
+  },
+  saves: { inputs: [0, 1], outputs: [0] },
+  samples: () =>
+    cases.map(({ x, w, g }, i) => ({
+      inputs: [
+        { shape: outputShape(x, w, g) },
+        layerWeight(w),
+        sampleBias(x[3], activations[(i + 1) % activations.length]),
+      ],
+      attrs: {
+        ...g,
+        height: x[1],
+        width: x[2],
+        activation: activations[(i + 1) % activations.length],
+        slope: 0.2,
+      },
       gradient: small(x, w),
     })),
 });
@@ -115,7 +177,7 @@ export type Padding =
   | readonly [number, number]
   | readonly [readonly [number, number], readonly [number, number]];
 
-export interface Conv2dOptions {
+export interface Conv2dOptions extends EpilogueOptions {
   /** Step of the window; one number or [height, width]. Default 1. */
   stride?: number | readonly [number, number];
   /** Zeros around the image: a number, [height, width], [[top, bottom], [left, right]], or 'same' (stride 1). */
@@ -180,12 +242,21 @@ function resolve(op: string, w: Tensor, options: Conv2dOptions): ConvGeometry {
  * y[n, i, j, k] = Σ_{u,v,c} x[n, i·s + u·d − p, j·s + v·d − p, c] w[k, u, v, c].
  *
  * x [N, H, W, C], w [outC, kH, kW, C / groups] → [N, H', W', outC] with H' = ⌊(H + pads − d(kH−1) − 1) / s⌋ + 1.
+ * Beside a bf16 x an f32 w is rounded to bf16 (its gradient stays f32), and the result is bf16; sums are f32.
+ * With a bias [outC] and an activation the same kernel gives act(y + bias).
  * Throws ERR_SHAPE where channels, groups or sizes do not fit, ERR_ARGUMENT for impossible options.
  */
 export function conv2d(x: Tensor, w: Tensor, options: Conv2dOptions = {}): Tensor {
   assertTensor(x, 'conv2d: x');
   assertTensor(w, 'conv2d: w');
-  return convolve(x, w, resolve('conv2d', w, options));
+  const { bias, activation, slope } = options;
+  const g = resolve('conv2d', w, options);
+  if (!bias) return applyEpilogue(convolve(autocast(x), w, g), { activation, slope });
+  assertTensor(bias, 'conv2d: bias');
+  return apply(convActOp, [autocast(x), w, bias], {
+    ...g,
+    ...activationAttrs('conv2d', { activation, slope }),
+  });
 }
 
 /**
@@ -193,7 +264,7 @@ export function conv2d(x: Tensor, w: Tensor, options: Conv2dOptions = {}): Tenso
  *
  * x [N, H, W, C], w [C, kH, kW, outC / groups] (the weight of the convolution from outC to C channels that this
  * transposes) → [N, H', W', outC] with H' = (H − 1)·s − pads + d(kH−1) + outputPadding + 1.
- * Throws ERR_SHAPE or ERR_ARGUMENT as conv2d; outputPadding must be below the stride or the dilation.
+ * Throws ERR_SHAPE or ERR_ARGUMENT as conv2d; outputPadding must be below the stride.
  */
 export function convTranspose2d(x: Tensor, w: Tensor, options: ConvTranspose2dOptions = {}): Tensor {
   assertTensor(x, 'convTranspose2d: x');
@@ -201,21 +272,22 @@ export function convTranspose2d(x: Tensor, w: Tensor, options: ConvTranspose2dOp
   const op = 'convTranspose2d';
   const g = resolve(op, w, options);
   const [extraH, extraW] = pair(op, 'outputPadding', options.outputPadding ?? 0);
-  if (
-    extraH < 0 ||
-    extraW < 0 ||
-    extraH >= Math.max(g.strideH, g.dilationH) ||
-    extraW >= Math.max(g.strideW, g.dilationW)
-  ) {
+  if (extraH < 0 || extraW < 0 || extraH >= g.strideH || extraW >= g.strideW) {
     throw new GanvasError(
       'ERR_ARGUMENT',
-      `${op}: outputPadding must be below the stride or the dilation, got [${extraH}, ${extraW}]`,
+      `${op}: outputPadding must be below the stride, got [${extraH}, ${extraW}]`,
     );
   }
   if (x.rank !== 4 || w.rank !== 4) {
     throw new GanvasError(
       'ERR_SHAPE',
       `${op}: x must be [N, H, W, C] and w [C, kH, kW, outC], got [${x.shape}] and [${w.shape}]`,
+    );
+  }
+  if (x.shape[3] !== w.shape[0]) {
+    throw new GanvasError(
+      'ERR_SHAPE',
+      `${op}: x [${x.shape}] has ${x.shape[3]} channels, w [${w.shape}] expects ${w.shape[0]}`,
     );
   }
   const size = (i: number, s: number, pad: number, d: number, k: number, extra: number) =>
@@ -228,7 +300,14 @@ export function convTranspose2d(x: Tensor, w: Tensor, options: ConvTranspose2dOp
       `${op}: the padding leaves no pixels of x [${x.shape}] with w [${w.shape}]`,
     );
   }
-  return convInputGrad(x, w, { ...g, height, width });
+  const { bias, activation, slope } = options;
+  const attrs = { ...g, height, width };
+  if (!bias) return applyEpilogue(convInputGrad(autocast(x), w, attrs), { activation, slope });
+  assertTensor(bias, `${op}: bias`);
+  return apply(convInputGradActOp, [autocast(x), w, bias], {
+    ...attrs,
+    ...activationAttrs(op, { activation, slope }),
+  });
 }
 
 const table = { conv2d, convTranspose2d } as const;
@@ -245,6 +324,12 @@ interface ConvCase {
 }
 
 const small = (x: number[], w: number[]): boolean => [x, w].every((s) => s.reduce((n, d) => n * d, 1) <= 600);
+
+/** Weights so small that sums of |x| <= 2 stay below 2 and saturate no activation. */
+function layerWeight(shape: number[]): SampleInput {
+  const bound = 1 / (shape[1] * shape[2] * Math.max(shape[0], shape[3]));
+  return { shape, lo: -bound, hi: bound };
+}
 
 function outputShape(x: number[], w: number[], g: ConvGeometry): number[] {
   const out = (n: number, pad: number, k: number, d: number, s: number) =>

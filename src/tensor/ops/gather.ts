@@ -83,7 +83,7 @@ export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
  * The transpose of gather: zeros with `size` elements along `axis` (default 0), to which the updates are added at the
  * indices; equal indices add up, always in the same order.
  *
- * indices i32 or u8, updates f32 or i32 with the dimensions of indices at `axis`. Throws ERR_SHAPE where they do not
+ * indices i32 or u8, updates f32, bf16 or i32 with the dimensions of indices at `axis`. Throws ERR_SHAPE where they do not
  * fit; an index outside [0, size) is ERR_INDEX, reported by the next data() or sync().
  */
 export function scatterAdd(indices: Tensor, updates: Tensor, size: number, axis = 0): Tensor {

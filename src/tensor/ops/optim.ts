@@ -1,15 +1,17 @@
 // In-place updates of many tensors at once, each list one kernel call. These are what optimisers, moving averages and
 // loading of weights are made of; they are not differentiable and not part of the public surface. The formulas are
-// PyTorch's (torch.optim); see native/ops/optim.h.
+// PyTorch's (torch.optim); see native/ops/optim.h. What changes from step to step may be live (live.ts).
 
 import { GanvasError } from '../../errors.js';
 import { native } from '../define.js';
+import type { Attribute, Live } from '../live.js';
+import { forgetWeightCopies } from '../precision.js';
 import type { Tensor } from '../tensor.js';
 
 type Tensors = readonly Tensor[];
 
 /** Calls the native op on the lists in step: first of each, second of each, ... Nothing to do for empty lists. */
-function update(op: string, lists: Record<string, Tensors>, attrs: number[]): void {
+function update(op: string, lists: Record<string, Tensors>, attrs: Attribute[]): void {
   const names = Object.keys(lists);
   const columns = Object.values(lists);
   const count = columns[0].length;
@@ -21,6 +23,7 @@ function update(op: string, lists: Record<string, Tensors>, attrs: number[]): vo
       );
     }
   });
+  forgetWeightCopies(columns.flat());
   if (count > 0)
     native(op, Array.from({ length: count }, (_, i) => columns.map((list) => list[i])).flat(), attrs);
 }
@@ -43,13 +46,13 @@ export function clampInPlace(params: Tensors, lo: number, hi: number): void {
 }
 
 export interface SgdStep {
-  lr: number;
+  lr: Attribute;
   momentum: number;
   dampening: number;
   weightDecay: number;
   nesterov: boolean;
   /** On the first step the buffer becomes the gradient, undamped. */
-  firstStep: boolean;
+  firstStep: boolean | Live;
 }
 
 /** torch.optim.SGD. `buffers` is needed only with momentum. */
@@ -62,12 +65,12 @@ export function sgdStep(params: Tensors, grads: Tensors, buffers: Tensors | unde
     s.dampening,
     s.weightDecay,
     Number(s.nesterov),
-    Number(s.firstStep),
+    typeof s.firstStep === 'boolean' ? Number(s.firstStep) : s.firstStep,
   ]);
 }
 
 export interface AdamStep {
-  lr: number;
+  lr: Attribute;
   beta1: number;
   beta2: number;
   eps: number;
@@ -75,7 +78,7 @@ export interface AdamStep {
   /** AdamW: the weights decay by lr · weightDecay instead of through the gradient. */
   decoupled: boolean;
   /** Number of this step, from 1. */
-  step: number;
+  step: Attribute;
 }
 
 /** torch.optim.Adam and AdamW: p ← p − lr m̂ / (√v̂ + eps). */
@@ -92,7 +95,7 @@ export function adamStep(params: Tensors, grads: Tensors, m: Tensors, v: Tensors
 }
 
 export interface RmspropStep {
-  lr: number;
+  lr: Attribute;
   alpha: number;
   eps: number;
   weightDecay: number;

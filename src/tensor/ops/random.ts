@@ -4,11 +4,8 @@
 import { GanvasError } from '../../errors.js';
 import { native } from '../define.js';
 import { defaultGenerator, type Generator } from '../random-state.js';
-import { scope } from '../scope.js';
 import type { Shape, Tensor } from '../tensor.js';
-import { less } from './compare.js';
 import { assertShape } from './create.js';
-import { cast } from './unary.js';
 
 export interface RandomOptions {
   /** Where the numbers come from; default: the generator that manualSeed() seeds. */
@@ -30,7 +27,7 @@ export interface NormalOptions extends RandomOptions {
 }
 
 function draw(
-  op: 'uniform' | 'normal',
+  op: 'uniform' | 'normal' | 'bernoulli' | 'gumbel',
   shape: Shape,
   a: number,
   b: number,
@@ -44,7 +41,7 @@ function draw(
     );
   }
   const size = shape.reduce((n, d) => n * d, 1);
-  return native(op, [], [...generator.take(size), a, b, shape.length, ...shape])[0];
+  return native(op, [], [generator.draw(size), a, b, shape.length, ...shape])[0];
 }
 
 /**
@@ -68,12 +65,34 @@ export function randn(shape: Shape, { mean = 0, std = 1, generator }: NormalOpti
   return draw('normal', shape, mean, std, generator);
 }
 
+export interface BernoulliOptions extends RandomOptions {
+  /** What a success is. Default 1; with 1 / p the mean is 1, as dropout wants it. */
+  value?: number;
+}
+
 /**
- * 1 with probability p, else 0, in f32. Throws ERR_ARGUMENT unless 0 <= p <= 1, ERR_SHAPE for an impossible shape.
+ * `value` (default 1) with probability p, else 0, in f32. Throws ERR_ARGUMENT unless 0 <= p <= 1 and value >= 0,
+ * ERR_SHAPE for an impossible shape.
  */
-export function bernoulli(shape: Shape, p: number, { generator }: RandomOptions = {}): Tensor {
+export function bernoulli(shape: Shape, p: number, { value = 1, generator }: BernoulliOptions = {}): Tensor {
   if (!(p >= 0 && p <= 1)) {
     throw new GanvasError('ERR_ARGUMENT', `bernoulli: p must lie in [0, 1], got ${String(p)}`);
   }
-  return scope(() => cast(less(rand(shape, { generator }), p), 'f32'));
+  return draw('bernoulli', shape, p, value, generator);
+}
+
+export interface GumbelOptions extends RandomOptions {
+  /** Default 0. */
+  location?: number;
+  /** Default 1. */
+  scale?: number;
+}
+
+/**
+ * Numbers drawn from the Gumbel distribution, location - scale log(-log u) with u uniform in (0, 1): the noise that
+ * makes argmax(logits + noise) a draw from softmax(logits).
+ * Throws ERR_ARGUMENT unless both are finite and scale >= 0, ERR_SHAPE for an impossible shape.
+ */
+export function gumbel(shape: Shape, { location = 0, scale = 1, generator }: GumbelOptions = {}): Tensor {
+  return draw('gumbel', shape, location, scale, generator);
 }

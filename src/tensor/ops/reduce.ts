@@ -17,6 +17,8 @@ interface ReduceAttrs {
   /** Non-negative, sorted and unique. */
   axes: readonly number[];
   keepDims: boolean;
+  /** Of sum: a bf16 sum stays f32. */
+  wide?: boolean;
 }
 
 interface ArgReduceAttrs {
@@ -59,7 +61,7 @@ function reduceSamples(large: Partial<SampleInput> = {}): Sample<ReduceAttrs>[] 
 
 const sumOp = defineOp<ReduceAttrs>({
   name: 'sum',
-  run: (inputs, attrs) => native('sum', inputs, encode(attrs)),
+  run: (inputs, attrs) => native('sum', inputs, [...encode(attrs), Number(attrs.wide ?? false)]),
   vjp: ({ inputs: [x], attrs: { axes } }, gy) => [
     broadcastTo(reshape(gy, keptShape(x.shape, axes)), x.shape),
   ],
@@ -134,11 +136,11 @@ function reduce(op: OpSpec<ReduceAttrs>, x: Tensor, axis: Axes | undefined, keep
 }
 
 /**
- * The sum over the axes (default: all). f32 stays f32, i32 and u8 give i32; the sum of nothing is 0. The f32 error is
+ * The sum over the axes (default: all). f32 and bf16 stay, i32 and u8 give i32; the sum of nothing is 0. The error is
  * about one rounding, whatever the length.
  *
  * @param keepDims leave a dimension of 1 where an axis was reduced
- * @throws GanvasError ERR_ARGUMENT for an axis that does not exist, ERR_DTYPE for bf16
+ * @throws GanvasError ERR_ARGUMENT for an axis that does not exist
  */
 export function sum(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   return reduce(sumOp, x, axis, keepDims);
@@ -146,7 +148,7 @@ export function sum(x: Tensor, axis?: Axes, keepDims = false): Tensor {
 
 /**
  * The greatest element over the axes (default: all), NaN if there is one. Equal greatest elements share the gradient.
- * Throws ERR_SHAPE when a reduced axis is empty, ERR_ARGUMENT for an axis that does not exist, ERR_DTYPE for bf16.
+ * Throws ERR_SHAPE when a reduced axis is empty, ERR_ARGUMENT for an axis that does not exist.
  */
 export function max(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   return reduce(maxOp, x, axis, keepDims);
@@ -154,41 +156,49 @@ export function max(x: Tensor, axis?: Axes, keepDims = false): Tensor {
 
 /**
  * The least element over the axes (default: all), NaN if there is one. Equal least elements share the gradient.
- * Throws ERR_SHAPE when a reduced axis is empty, ERR_ARGUMENT for an axis that does not exist, ERR_DTYPE for bf16.
+ * Throws ERR_SHAPE when a reduced axis is empty, ERR_ARGUMENT for an axis that does not exist.
  */
 export function min(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   return reduce(minOp, x, axis, keepDims);
 }
 
+const isFloat = (x: Tensor): boolean => x.dtype === 'f32' || x.dtype === 'bf16';
+
 /** How many elements of x each element of the reduced tensor stands for. */
 const countOver = (x: Tensor, axes: readonly number[]): number => axes.reduce((n, a) => n * x.shape[a], 1);
 
 /**
- * The mean over the axes (default: all), f32; NaN over an empty axis.
- * Throws ERR_ARGUMENT for an axis that does not exist, ERR_DTYPE for bf16.
+ * The mean over the axes (default: all), NaN over an empty axis; bf16 for bf16, else f32.
+ * Throws ERR_ARGUMENT for an axis that does not exist.
  */
 export function mean(x: Tensor, axis?: Axes, keepDims = false): Tensor {
   assertTensor(x, 'mean: x');
   const axes = axesOf('mean', axis, x.rank);
-  // Integers are converted first: their i32 sum could wrap around.
-  return scope(() => div(sum(x.dtype === 'f32' ? x : cast(x, 'f32'), axes, keepDims), countOver(x, axes)));
+  return scope(() => {
+    // Integers are converted first: their i32 sum could wrap around.
+    const total = apply(sumOp, [isFloat(x) ? x : cast(x, 'f32')], { axes, keepDims, wide: true });
+    const y = div(total, countOver(x, axes));
+    return x.dtype === 'bf16' ? cast(y, 'bf16') : y;
+  });
 }
 
 /**
- * The variance over the axes (default: all), Σ (x - mean)² / (n - correction), f32. The default correction of 1 is
- * the unbiased estimate from a sample; 0 is the variance that normalisation layers use.
- * Throws ERR_ARGUMENT for an axis that does not exist, ERR_DTYPE for bf16.
+ * The variance over the axes (default: all), Σ (x - mean)² / (n - correction); bf16 for bf16, else f32. The default
+ * correction of 1 is the unbiased estimate from a sample; 0 is the variance that normalisation layers use.
+ * Throws ERR_ARGUMENT for an axis that does not exist.
  */
 export function variance(x: Tensor, axis?: Axes, keepDims = false, correction = 1): Tensor {
   assertTensor(x, 'variance: x');
   const axes = axesOf('variance', axis, x.rank);
   return scope(() => {
-    const deviations = square(sub(x, mean(x, axes, true)));
-    return div(sum(deviations, axes, keepDims), Math.max(0, countOver(x, axes) - correction));
+    const wide = x.dtype === 'bf16' ? cast(x, 'f32') : x;
+    const deviations = square(sub(wide, mean(wide, axes, true)));
+    const y = div(sum(deviations, axes, keepDims), Math.max(0, countOver(x, axes) - correction));
+    return x.dtype === 'bf16' ? cast(y, 'bf16') : y;
   });
 }
 
-/** The standard deviation √variance(x, axis, keepDims, correction), f32. Its gradient is infinite where it is 0. */
+/** The standard deviation √variance(x, axis, keepDims, correction). Its gradient is infinite where it is 0. */
 export function std(x: Tensor, axis?: Axes, keepDims = false, correction = 1): Tensor {
   return scope(() => sqrt(variance(x, axis, keepDims, correction)));
 }
@@ -228,11 +238,14 @@ export function argmin(x: Tensor, axis?: number, keepDims = false): Tensor {
   return argReduce(argminOp, x, axis, keepDims);
 }
 
-/** @internal The inverse of broadcasting `shape` to g's shape: sums what was repeated. g itself if nothing was. */
-export function sumTo(g: Tensor, shape: Shape): Tensor {
+/**
+ * @internal The inverse of broadcasting `shape` to g's shape: sums what was repeated. g itself if nothing was.
+ * `wide`: a sum of bf16 stays f32.
+ */
+export function sumTo(g: Tensor, shape: Shape, wide = false): Tensor {
   const lead = g.rank - shape.length;
   const axes = g.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
-  return axes.length === 0 ? g : reshape(sum(g, axes), shape);
+  return axes.length === 0 ? g : reshape(apply(sumOp, [g], { axes, keepDims: false, wide }), shape);
 }
 
 const table = { sum, mean, max, min, argmax, argmin, variance, std } as const;

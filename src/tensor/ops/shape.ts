@@ -5,7 +5,9 @@
 import { GanvasError } from '../../errors.js';
 import { apply, defineOp, native, type Sample, upload, view } from '../define.js';
 import { assertTensor, type MethodsOf, methods, type Shape, type Tensor } from '../tensor.js';
+import { mirror } from './border.js';
 import { scatterAdd } from './gather.js';
+import type { BorderMode } from './resample.js';
 
 const maxRank = 8;
 
@@ -328,10 +330,18 @@ export function flip(x: Tensor, axis: number): Tensor {
 }
 
 /**
- * x inside a border: `padding` gives [before, after] for each dimension, `value` (default 0) fills it.
- * Throws ERR_ARGUMENT for a wrong number of pairs or negative ones.
+ * x inside a border: `padding` gives [before, after] for each dimension.
+ *
+ * The border is filled with `fill`: a number (default 0), or elements of x (f32 or bf16): 'reflect' mirrors at the
+ * outermost element without repeating it, 'replicate' repeats it, 'circular' goes on at the other end.
+ * Throws ERR_ARGUMENT for a wrong number of pairs, negative ones, or a border wider than x allows (reflect: size − 1,
+ * circular: size).
  */
-export function pad(x: Tensor, padding: readonly (readonly [number, number])[], value = 0): Tensor {
+export function pad(
+  x: Tensor,
+  padding: readonly (readonly [number, number])[],
+  fill: number | BorderMode = 0,
+): Tensor {
   assertTensor(x, 'pad: x');
   if (!Array.isArray(padding) || padding.length !== x.rank) {
     throw new GanvasError(
@@ -340,7 +350,7 @@ export function pad(x: Tensor, padding: readonly (readonly [number, number])[], 
     );
   }
   for (const entry of padding) assertIntegers('pad', 'each entry of padding', entry, 2);
-  return apply(padOp, [x], { padding, value });
+  return typeof fill === 'number' ? apply(padOp, [x], { padding, value: fill }) : mirror(x, padding, fill);
 }
 
 /** Repeats x along dimensions of size 1, and along new leading ones, to the given shape (ERR_SHAPE if it does not fit). */

@@ -81,7 +81,7 @@ function along(op: OpSpec<void>, x: Tensor, axis: number): Tensor {
 
 /**
  * exp(x_i) / Σ_j exp(x_j) along the axis, f32, without overflow. Rows with a NaN or +Infinity become NaN.
- * Throws ERR_ARGUMENT for an axis that does not exist, ERR_DTYPE for bf16.
+ * Throws ERR_ARGUMENT for an axis that does not exist.
  */
 export function softmax(x: Tensor, axis = -1): Tensor {
   return along(softmaxOp, x, axis);
@@ -89,7 +89,7 @@ export function softmax(x: Tensor, axis = -1): Tensor {
 
 /**
  * x_i - log Σ_j exp(x_j) along the axis, f32, without overflow; more accurate than log(softmax(x)).
- * Throws ERR_ARGUMENT for an axis that does not exist, ERR_DTYPE for bf16.
+ * Throws ERR_ARGUMENT for an axis that does not exist.
  */
 export function logSoftmax(x: Tensor, axis = -1): Tensor {
   return along(logSoftmaxOp, x, axis);

@@ -126,109 +126,109 @@ function applyUnary(op: OpSpec<void>, x: Tensor): Tensor {
   return apply(op, [x], undefined);
 }
 
-/** -x. Keeps the dtype; u8 wraps around. Throws ERR_DTYPE for bf16. */
+/** -x. Keeps the dtype; u8 wraps around. */
 export function neg(x: Tensor): Tensor {
   return applyUnary(negOp, x);
 }
 
-/** |x|. Keeps the dtype. Throws ERR_DTYPE for bf16. */
+/** |x|. Keeps the dtype. */
 export function abs(x: Tensor): Tensor {
   return applyUnary(absOp, x);
 }
 
-/** -1, 0 or 1 by the sign of x; NaN stays. Keeps the dtype; the gradient is 0. Throws ERR_DTYPE for bf16. */
+/** -1, 0 or 1 by the sign of x; NaN stays. Keeps the dtype; the gradient is 0. */
 export function sign(x: Tensor): Tensor {
   return applyUnary(signOp, x);
 }
 
-/** The largest whole number <= x. Keeps the dtype; the gradient is 0. Throws ERR_DTYPE for bf16. */
+/** The largest whole number <= x. Keeps the dtype; the gradient is 0. */
 export function floor(x: Tensor): Tensor {
   return applyUnary(floorOp, x);
 }
 
-/** The smallest whole number >= x. Keeps the dtype; the gradient is 0. Throws ERR_DTYPE for bf16. */
+/** The smallest whole number >= x. Keeps the dtype; the gradient is 0. */
 export function ceil(x: Tensor): Tensor {
   return applyUnary(ceilOp, x);
 }
 
-/** The nearest whole number, halves to even (2.5 -> 2). Keeps the dtype; the gradient is 0. Throws ERR_DTYPE for bf16. */
+/** The nearest whole number, halves to even (2.5 -> 2). Keeps the dtype; the gradient is 0. */
 export function round(x: Tensor): Tensor {
   return applyUnary(roundOp, x);
 }
 
-/** eˣ, f32. Throws ERR_DTYPE for bf16. */
+/** eˣ, f32. */
 export function exp(x: Tensor): Tensor {
   return applyUnary(expOp, x);
 }
 
-/** eˣ - 1, accurate near 0, f32. Throws ERR_DTYPE for bf16. */
+/** eˣ - 1, accurate near 0, f32. */
 export function expm1(x: Tensor): Tensor {
   return applyUnary(expm1Op, x);
 }
 
-/** The natural logarithm, f32: -Infinity at 0, NaN below. Throws ERR_DTYPE for bf16. */
+/** The natural logarithm, f32: -Infinity at 0, NaN below. */
 export function log(x: Tensor): Tensor {
   return applyUnary(logOp, x);
 }
 
-/** log(1 + x), accurate near 0, f32. Throws ERR_DTYPE for bf16. */
+/** log(1 + x), accurate near 0, f32. */
 export function log1p(x: Tensor): Tensor {
   return applyUnary(log1pOp, x);
 }
 
-/** √x, f32. The gradient at 0 is infinite: add a small number inside a norm. Throws ERR_DTYPE for bf16. */
+/** √x, f32. The gradient at 0 is infinite: add a small number inside a norm. */
 export function sqrt(x: Tensor): Tensor {
   return applyUnary(sqrtOp, x);
 }
 
-/** 1 / √x, f32. Throws ERR_DTYPE for bf16. */
+/** 1 / √x, f32. */
 export function rsqrt(x: Tensor): Tensor {
   return applyUnary(rsqrtOp, x);
 }
 
-/** x². Keeps the dtype. Throws ERR_DTYPE for bf16. */
+/** x². Keeps the dtype. */
 export function square(x: Tensor): Tensor {
   return applyUnary(squareOp, x);
 }
 
-/** 1 / x, f32. Throws ERR_DTYPE for bf16. */
+/** 1 / x, f32. */
 export function reciprocal(x: Tensor): Tensor {
   return applyUnary(reciprocalOp, x);
 }
 
-/** sin x, x in radians, f32. Throws ERR_DTYPE for bf16. */
+/** sin x, x in radians, f32. */
 export function sin(x: Tensor): Tensor {
   return applyUnary(sinOp, x);
 }
 
-/** cos x, x in radians, f32. Throws ERR_DTYPE for bf16. */
+/** cos x, x in radians, f32. */
 export function cos(x: Tensor): Tensor {
   return applyUnary(cosOp, x);
 }
 
-/** The hyperbolic tangent, f32. Throws ERR_DTYPE for bf16. */
+/** The hyperbolic tangent, f32. */
 export function tanh(x: Tensor): Tensor {
   return applyUnary(tanhOp, x);
 }
 
-/** 1 / (1 + e⁻ˣ), f32. Losses take logits instead: softplus does not saturate. Throws ERR_DTYPE for bf16. */
+/** 1 / (1 + e⁻ˣ), f32. Losses take logits instead: softplus does not saturate. */
 export function sigmoid(x: Tensor): Tensor {
   return applyUnary(sigmoidOp, x);
 }
 
-/** log(1 + eˣ) without overflow, f32. Throws ERR_DTYPE for bf16. */
+/** log(1 + eˣ) without overflow, f32. */
 export function softplus(x: Tensor): Tensor {
   return applyUnary(softplusOp, x);
 }
 
-/** max(x, 0). Keeps the dtype; the derivative at 0 is 0. Throws ERR_DTYPE for bf16. */
+/** max(x, 0). Keeps the dtype; the derivative at 0 is 0. */
 export function relu(x: Tensor): Tensor {
   return applyUnary(reluOp, x);
 }
 
 /**
  * x where x > 0, else slope x; f32. The derivative at 0 is `slope`.
- * Throws ERR_ARGUMENT unless slope is finite and >= 0, ERR_DTYPE for bf16.
+ * Throws ERR_ARGUMENT unless slope is finite and >= 0.
  */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   assertTensor(x, 'leakyRelu: x');

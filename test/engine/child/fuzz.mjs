@@ -65,6 +65,8 @@ const dtypeArrays = [Float32Array, Int32Array, Uint8Array, Uint16Array];
 
 function upload() {
   const shape = Array.from({ length: below(6) }, () => pick([1, 1, 2, 3, 4, 5, 0, 17]));
+  // Empty, but with a size no loop should count through.
+  if (shape.includes(0) && random() < 0.1) shape.push(pick([2 ** 32, 2 ** 40, 2 ** 53]));
   const n = shape.reduce((a, b) => a * b, 1);
   const dtype = random() < 0.7 ? 0 : below(4);
   const data = new dtypeArrays[dtype](Math.min(n, 1 << 16));
@@ -127,8 +129,51 @@ function bentCall() {
   };
 }
 
+/** Records a few calls, some on placeholders and some with live attributes, and runs them, right or wrong. */
+function recordAndRun() {
+  attempt(() => addon.beginCapture());
+  const mine = [];
+  const shapes = [];
+  for (let k = below(3); k > 0; k--) {
+    const shape = Array.from({ length: below(4) }, () => pick([1, 2, 3, 5, 0]));
+    shapes.push(shape);
+    addon.args.set(shape);
+    mine.push(attempt(() => addon.placeholder(0, shape.length)));
+  }
+  for (let k = 1 + below(6); k > 0; k--) {
+    const { op, inputs, attrs } = random() < 0.5 ? randomCall() : bentCall();
+    addon.args.set([...inputs.map((slot) => (random() < 0.5 && mine.length ? pick(mine) : slot)), ...attrs]);
+    const outputs = attempt(() => addon.run(op, inputs.length, attrs.length));
+    for (let j = 0, at = 0; j < (outputs ?? 0); j++) {
+      mine.push(addon.args[at]);
+      at += 3 + addon.args[at + 2];
+    }
+    if (random() < 0.3) attempt(() => addon.live(below(4), below(4)));
+  }
+  const results = mine.filter(() => random() < 0.5);
+  for (const slot of mine) if (!results.includes(slot) && random() < 0.95) addon.free(slot);
+  addon.args.set(results);
+  const program = attempt(() => addon.endCapture(results.length));
+  addon.cancelCapture();
+  for (const slot of mine) addon.free(slot);
+  if (program === undefined) return;
+  for (let k = 0; k < 3; k++) {
+    const inputs = shapes.map((shape) => (random() < 0.9 ? fixed(shape) : pick(slots)));
+    const values = Array.from({ length: below(5) }, attribute);
+    addon.args.set([...inputs, ...values]);
+    const count = attempt(() => addon.runProgram(program, inputs.length, values.length)) ?? 0;
+    recorded += count;
+    const found = Array.from(addon.args.subarray(0, count));
+    for (const slot of [...inputs, ...found]) if (!slots.includes(slot)) addon.free(slot);
+  }
+  attempt(() => addon.programDifference(program, below(program + 2)));
+  if (random() < 0.9) addon.freeProgram(program);
+}
+
+let recorded = 0;
 for (let i = 0; i < Number(calls); i++) {
   if (i % 10 === 0) remember(upload());
+  if (i % 20 === 0) recordAndRun();
   const { op, inputs, attrs } = random() < 0.5 ? randomCall() : bentCall();
   addon.args.set([...inputs, ...attrs]);
   if (inputs.length && random() < 0.01) addon.args[below(inputs.length)] = pick(hostile);
@@ -181,10 +226,20 @@ for (let i = 0; i < 3000; i++) {
     'pending',
     'memory',
     'setMemoryLimit',
+    'beginCapture',
+    'placeholder',
+    'live',
+    'endCapture',
+    'cancelCapture',
+    'runProgram',
+    'freeProgram',
+    'programDifference',
+    'programInfo',
   ]);
   const result = attempt(() => addon[name](...args));
   if (result instanceof Promise) await result.catch(check);
 }
+addon.cancelCapture();
 addon.setMemoryLimit(64 << 20);
 for (const count of [1, 3, 2, Number.NaN, -1, 0, 1e9, 'x']) attempt(() => addon.setThreads(count));
 await addon.sync().catch(check);
@@ -193,4 +248,7 @@ const never = [...accepted].filter(([, count]) => count === 0).map(([name]) => n
 console.log(
   `accepted ${[...accepted.values()].reduce((a, b) => a + b, 0)} of ${calls}; never: ${never.join(' ')}`,
 );
-if (Number(calls) >= 20_000) assert.deepStrictEqual(never, []);
+if (Number(calls) >= 20_000) {
+  assert.deepStrictEqual(never, []);
+  assert(recorded > 100, `only ${recorded} results of programs`);
+}

@@ -14,8 +14,8 @@ function upload(data) {
 }
 
 function multiply(a, b) {
-  addon.args.set([a, b, 0, 0]);
-  addon.run(matmul, 2, 2);
+  addon.args.set([a, b, 0, 0, 0]);
+  addon.run(matmul, 2, 3);
   return addon.args[0];
 }
 

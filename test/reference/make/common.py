@@ -15,7 +15,7 @@ FOLDER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 def encode(value):
     """JSON text; a tensor becomes {"shape": [...], "data": [...]} with the shortest digits that restore its float32."""
     if isinstance(value, torch.Tensor):
-        flat = value.detach().contiguous().reshape(-1).numpy().astype(np.float32)
+        flat = value.detach().contiguous().reshape(-1).numpy(force=True).astype(np.float32)
         data = ",".join(str(v).removesuffix(".0") for v in flat)
         return '{"shape":[%s],"data":[%s]}' % (",".join(map(str, value.shape)), data)
     if isinstance(value, dict):

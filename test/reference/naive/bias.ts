@@ -22,6 +22,15 @@ export function activate(z: number, { activation, slope }: ActivationAttrs): num
   }
 }
 
+export interface FinishAttrs extends ActivationAttrs {
+  gain: number;
+  clamp: number;
+}
+
+export function finish(z: number, attrs: FinishAttrs): number {
+  return Math.min(Math.max(attrs.gain * activate(z, attrs), -attrs.clamp), attrs.clamp);
+}
+
 export const references: References = {
-  biasAct: ([x, b]: Nd[], attrs: ActivationAttrs) => map([x, b], (v, bias) => activate(v + bias, attrs)),
+  biasAct: ([x, b]: Nd[], attrs: FinishAttrs) => map([x, b], (v, bias) => finish(v + bias, attrs)),
 };

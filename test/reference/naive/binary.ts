@@ -63,7 +63,7 @@ export const references: References = {
   tanhGrad: two((gy, y) => gy * (1 - y * y)),
   sigmoidGrad: two((gy, y) => gy * y * (1 - y)),
   softplusGrad: two((gy, x) => gy * sigmoid(x)),
-  reluGrad: two((gy, y) => (y > 0 ? gy : 0)),
+  reluGrad: two((gy, y) => (y <= 0 ? 0 : gy)),
   leakyReluGrad: (inputs: Nd[], { slope }: { slope: number }) =>
     map(inputs, (gy, y) => (y > 0 ? gy : slope * gy)),
 };

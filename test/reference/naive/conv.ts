@@ -3,6 +3,7 @@
 // The two gradients are the same loop with another one of the three arrays accumulated.
 
 import { make, type Nd, type References } from '../nd.js';
+import { type ActivationAttrs, activate } from './bias.js';
 
 interface Geometry {
   strideH: number;
@@ -93,4 +94,16 @@ function convWeightGrad([x, dy]: Nd[], g: Geometry & { kernelH: number; kernelW:
   return dw;
 }
 
-export const references: References = { conv2d, convInputGrad, convWeightGrad };
+/** act(y + bias), the bias along the last dimension. */
+function ended(y: Nd, bias: Nd, attrs: ActivationAttrs): Nd {
+  return { shape: y.shape, data: y.data.map((v, i) => activate(v + bias.data[i % bias.data.length], attrs)) };
+}
+
+export const references: References = {
+  conv2d,
+  convInputGrad,
+  convWeightGrad,
+  conv2dAct: ([x, w, b]: Nd[], g: Geometry & ActivationAttrs) => ended(conv2d([x, w], g), b, g),
+  convInputGradAct: ([dy, w, b]: Nd[], g: Parameters<typeof convInputGrad>[1] & ActivationAttrs) =>
+    ended(convInputGrad([dy, w], g), b, g),
+};

@@ -2,6 +2,7 @@
 // transA and transB say that the last two dimensions of that operand are swapped.
 
 import { at, broadcastShape, build, make, type Nd, type References, size, strides } from '../nd.js';
+import { type ActivationAttrs, activate } from './bias.js';
 
 interface Attrs {
   transA?: boolean;
@@ -44,4 +45,13 @@ function matmul([a, b]: Nd[], { transA, transB }: Attrs): Nd {
   return y;
 }
 
-export const references: References = { matmul };
+export const references: References = {
+  matmul,
+  matmulAct: ([a, b, bias]: Nd[], attrs: Attrs & ActivationAttrs) => {
+    const y = matmul([a, b], attrs);
+    return {
+      shape: y.shape,
+      data: y.data.map((v, i) => activate(v + bias.data[i % bias.data.length], attrs)),
+    };
+  },
+};

@@ -5,7 +5,7 @@
 import { build, type Nd, type References } from '../nd.js';
 
 /** [key high, key low, counter high, counter low], as a Generator hands out. */
-type State = readonly [number, number, number, number];
+export type State = readonly [number, number, number, number];
 
 interface Attrs {
   state: State;

@@ -33,6 +33,97 @@ const cases = [
   { name: 'k5 s2 p2', x: [2, 16, 16, 16], w: [24, 5, 5, 16], stride: 2, pad: 2, out: 8 },
   { name: 'k4 s2 p1 of 3 channels', x: [2, 32, 32, 3], w: [64, 4, 4, 3], stride: 2, pad: 1, out: 16 },
   { name: 'k1 s1', x: [2, 9, 9, 33], w: [17, 1, 1, 33], stride: 1, pad: 0, out: 9 },
+  // Groups: one per vector, several per vector, more channels than a vector, more blocks than one, depthwise.
+  {
+    name: 'k3 s1 p1, 3 groups of 16',
+    x: [3, 21, 21, 48],
+    w: [48, 3, 3, 16],
+    stride: 1,
+    pad: 1,
+    out: 21,
+    groups: 3,
+  },
+  {
+    name: 'k3 s1 p1, 3 groups of 20 to 11',
+    x: [3, 14, 14, 60],
+    w: [33, 3, 3, 20],
+    stride: 1,
+    pad: 1,
+    out: 14,
+    groups: 3,
+  },
+  {
+    name: 'k3 s1 p0, 5 groups of 12 to 15',
+    x: [3, 14, 14, 60],
+    w: [75, 3, 3, 12],
+    stride: 1,
+    pad: 0,
+    out: 12,
+    groups: 5,
+  },
+  {
+    name: 'k3 s1 p1, 13 groups of 4',
+    x: [2, 30, 30, 52],
+    w: [52, 3, 3, 4],
+    stride: 1,
+    pad: 1,
+    out: 30,
+    groups: 13,
+  },
+  {
+    name: 'k4 s2 p1, 5 groups of 6 to 3',
+    x: [2, 21, 21, 30],
+    w: [15, 4, 4, 6],
+    stride: 2,
+    pad: 1,
+    out: 10,
+    groups: 5,
+  },
+  {
+    name: 'k3 s2 p1, 2 groups of 5 to 37',
+    x: [2, 17, 17, 10],
+    w: [74, 3, 3, 5],
+    stride: 2,
+    pad: 1,
+    out: 9,
+    groups: 2,
+  },
+  {
+    name: 'k3 s1 p1, 2 groups of 70',
+    x: [1, 9, 9, 140],
+    w: [140, 3, 3, 70],
+    stride: 1,
+    pad: 1,
+    out: 9,
+    groups: 2,
+  },
+  {
+    name: 'k5 s3 p2, 7 groups of 1 to 2',
+    x: [2, 19, 19, 7],
+    w: [14, 5, 5, 1],
+    stride: 3,
+    pad: 2,
+    out: 7,
+    groups: 7,
+  },
+  {
+    name: 'k3 s1 p1, depthwise',
+    x: [2, 19, 19, 37],
+    w: [37, 3, 3, 1],
+    stride: 1,
+    pad: 1,
+    out: 19,
+    groups: 37,
+  },
+  {
+    name: 'k4 s2 p1, depthwise',
+    x: [2, 20, 20, 64],
+    w: [64, 4, 4, 1],
+    stride: 2,
+    pad: 1,
+    out: 10,
+    groups: 64,
+  },
 ] as const;
 
 const before = threads();
@@ -66,11 +157,11 @@ function passes(c: (typeof cases)[number]) {
     padRight: c.pad,
     dilationH: 1,
     dilationW: 1,
-    groups: 1,
+    groups: 'groups' in c ? c.groups : 1,
   };
   const input = { ...geometry, height: c.x[1], width: c.x[2] };
   const weight = { ...geometry, kernelH: c.w[1], kernelW: c.w[2] };
-  const options = { stride: c.stride, padding: c.pad };
+  const options = { stride: c.stride, padding: c.pad, groups: geometry.groups };
   return [
     { op: 'conv2d', run: () => conv2d(upload(x), upload(w), options), expected: [[x, w], geometry] },
     {
@@ -148,7 +239,11 @@ test.each([
     'ERR_ARGUMENT',
     /'same' needs stride 1/,
   ],
-  [() => conv2d(zeros([1, 4, 4, 1], 'i32'), zeros([1, 3, 3, 1])), 'ERR_DTYPE', /x must be f32, got i32/],
+  [
+    () => conv2d(zeros([1, 4, 4, 1], 'i32'), zeros([1, 3, 3, 1])),
+    'ERR_DTYPE',
+    /x must be f32 or bf16, got i32/,
+  ],
   [() => convTranspose2d(zeros([1, 4, 4, 2]), zeros([3, 4, 4, 1])), 'ERR_SHAPE', /channels/],
   [
     () => convTranspose2d(zeros([1, 4, 4, 1]), zeros([1, 4, 4, 1]), { stride: 2, outputPadding: 2 }),

@@ -78,11 +78,8 @@ describe('dtypes', () => {
     expect(await values(cast(cast(tie, 'bf16'), 'f32'))).toEqual([1, 1 + 4 * 2 ** -8, nan]);
   });
 
-  test('bf16 is only for cast', () => {
-    const x = cast(f32(1), 'bf16');
-    expect(() => exp(x)).toThrow(/exp: x must be f32, i32 or u8, got bf16/);
-    expect(() => add(x, 1)).toThrow(code('ERR_DTYPE'));
-    expect(() => cast(x, 'f16' as never)).toThrow(code('ERR_DTYPE'));
+  test('a dtype that does not exist is refused', () => {
+    expect(() => cast(f32(1), 'f16' as never)).toThrow(code('ERR_DTYPE'));
   });
 });
 

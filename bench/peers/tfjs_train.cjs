@@ -1,11 +1,12 @@
-// tfjs's side of the training benchmark, on tfjs-node (TensorFlow's kernels). Same protocol and same step as
-// torch_worker.py; written on core ops, because tf.layers would train whole models and waste weight gradients.
+// tfjs's side of the training benchmark, on the backend of the case: tensorflow (tfjs-node), wasm or cpu. Same step as
+// torch_train.py; written on core ops, because tf.layers would train whole models and waste weight gradients.
 const { createRequire } = require('node:module');
 const { join } = require('node:path');
 const peer = createRequire(join(process.env.GANVAS_PEERS, 'package.json'));
-const tf = peer('@tensorflow/tfjs-node');
-
 const config = JSON.parse(process.argv[2]);
+const tf = peer(config.backend === 'tensorflow' ? '@tensorflow/tfjs-node' : '@tensorflow/tfjs');
+if (config.backend === 'wasm') peer('@tensorflow/tfjs-backend-wasm');
+
 const { batch } = config;
 const latent = 100;
 const variable = (shape, std = 0.02) => tf.variable(tf.randomNormal(shape, 0, std));
@@ -89,7 +90,7 @@ function dcgan(size, channels, width) {
   const d = [conv(channels, width, 4, 2, 1), bias(width), activation(lrelu)];
   for (let i = 0; i < stages - 1; i++) {
     const c = width * 2 ** i;
-    d.push(conv(c, c * 2, 4, 2, 1), batchNorm(c * 2), activation(lrelu));
+    d.push(conv(c, c * 2, 4, 2, 1), penalised ? bias(c * 2) : batchNorm(c * 2), activation(lrelu));
   }
   d.push(
     conv(top, 1, start, 1, 0),
@@ -100,29 +101,52 @@ function dcgan(size, channels, width) {
 }
 
 const perceptrons = config.model === 'gan';
-const [G, D] = perceptrons
-  ? [
-      sequence([...perceptron([latent, 256, 512, 1024, 784], true), activation(tf.tanh)]),
-      sequence(perceptron([784, 512, 256, 1], false)),
-    ]
-  : dcgan(config.size, config.channels, config.width);
-const real = tf.randomUniform(
-  perceptrons ? [batch, 784] : [batch, config.size, config.size, config.channels],
-  -1,
-  1,
-);
+const penalised = config.model === 'wgan-gp';
+let G;
+let D;
+let real;
+let optG;
+let optD;
 const noise = () => tf.randomNormal(perceptrons ? [batch, latent] : [batch, 1, 1, latent]);
-const optG = tf.train.adam(2e-4, 0.5, 0.999);
-const optD = tf.train.adam(2e-4, 0.5, 0.999);
+
+// Made once the backend is there.
+function build() {
+  [G, D] = perceptrons
+    ? [
+        sequence([...perceptron([latent, 256, 512, 1024, 784], true), activation(tf.tanh)]),
+        sequence(perceptron([784, 512, 256, 1], false)),
+      ]
+    : dcgan(config.size, config.channels, config.width);
+  real = tf.randomUniform(
+    perceptrons ? [batch, 784] : [batch, config.size, config.size, config.channels],
+    -1,
+    1,
+  );
+  [optG, optD] = [0, 1].map(() =>
+    penalised ? tf.train.adam(1e-4, 0, 0.9) : tf.train.adam(2e-4, 0.5, 0.999),
+  );
+}
+
+// 10 E[(|grad D(mix)| - 1)^2]
+function penalty(fake) {
+  const alpha = tf.randomUniform([batch, 1, 1, 1]);
+  const mixed = tf.add(fake, tf.mul(alpha, tf.sub(real, fake)));
+  const slope = tf.grad((x) => tf.sum(D.apply(x)))(mixed);
+  const norm = tf.sqrt(tf.add(tf.sum(tf.square(tf.reshape(slope, [batch, -1])), 1), 1e-12));
+  return tf.mul(tf.mean(tf.square(tf.sub(norm, 1))), 10);
+}
+
+const lossOfD = (fake) =>
+  penalised
+    ? tf.add(tf.sub(tf.mean(D.apply(fake)), tf.mean(D.apply(real))), penalty(fake))
+    : tf.add(tf.mean(tf.softplus(tf.neg(D.apply(real)))), tf.mean(tf.softplus(D.apply(fake))));
+const lossOfG = (logits) => (penalised ? tf.neg(tf.mean(logits)) : tf.mean(tf.softplus(tf.neg(logits))));
 
 async function step() {
   const fake = tf.tidy(() => G.apply(noise()));
-  const d = tf.variableGrads(
-    () => tf.add(tf.mean(tf.softplus(tf.neg(D.apply(real)))), tf.mean(tf.softplus(D.apply(fake)))),
-    D.variables,
-  );
+  const d = tf.variableGrads(() => lossOfD(fake), D.variables);
   optD.applyGradients(d.grads);
-  const g = tf.variableGrads(() => tf.mean(tf.softplus(tf.neg(D.apply(G.apply(noise()))))), G.variables);
+  const g = tf.variableGrads(() => lossOfG(D.apply(G.apply(noise()))), G.variables);
   optG.applyGradients(g.grads);
   const losses = [(await d.value.data())[0], (await g.value.data())[0]];
   tf.dispose([fake, d, g]);
@@ -130,17 +154,21 @@ async function step() {
 }
 
 const emit = (o) => process.stdout.write(`${JSON.stringify(o)}\n`);
-emit({ ready: true, version: `tfjs-node ${tf.version_core}`, pid: process.pid });
-require('node:readline')
-  .createInterface({ input: process.stdin })
-  .on('line', async (line) => {
+
+async function main() {
+  await tf.setBackend(config.backend);
+  await tf.ready();
+  build();
+  emit({ version: `tfjs ${tf.version_core}` });
+  for await (const line of require('node:readline').createInterface({ input: process.stdin })) {
     const ms = [];
-    let losses;
     for (let i = 0; i < JSON.parse(line).steps; i++) {
       const t = performance.now();
-      losses = await step();
+      await step();
       ms.push(performance.now() - t);
     }
-    emit({ ms, rss: process.resourceUsage().maxRSS / 1024, losses });
-  })
-  .on('close', () => process.exit(0));
+    emit({ ms, rss: process.resourceUsage().maxRSS / 1024 });
+  }
+}
+
+main();
