@@ -103,6 +103,9 @@ function reasonIn(stderr: string): string {
   return line.trim().replaceAll('|', '/').slice(0, 200);
 }
 
+/** Milliseconds from which on a system does one step per round, and one to warm up: minutes would tell no more. */
+const slowStep = 2000;
+
 /** Runs the systems in alternation: `warmup` steps each, then `rounds` rounds of `steps` steps. */
 export async function compare(systems: System[], plan: Plan): Promise<Reading[]> {
   const { warmup, rounds, steps, patience = 240 } = plan;
@@ -110,6 +113,7 @@ export async function compare(systems: System[], plan: Plan): Promise<Reading[]>
     ({ name, missing }): Reading => ({ system: name, missing, ms: [], rounds: [] }),
   );
   const workers: (Worker | undefined)[] = [];
+  const slow: boolean[] = [];
   const giveUp = async (i: number, error: unknown) => {
     Object.assign(readings[i], { missing: (error as Error).message, ms: [], rounds: [] });
     await workers[i]?.end();
@@ -120,7 +124,9 @@ export async function compare(systems: System[], plan: Plan): Promise<Reading[]>
     try {
       workers[i] = new Worker(system, patience);
       readings[i].version = (await workers[i]!.answer()).version;
-      if (warmup > 0) await workers[i]!.run(warmup);
+      const { ms = [] } = await workers[i]!.run(1);
+      slow[i] = median(ms) > slowStep;
+      if (warmup > 1 && !slow[i]) await workers[i]!.run(warmup - 1);
     } catch (error) {
       await giveUp(i, error);
     }
@@ -129,7 +135,7 @@ export async function compare(systems: System[], plan: Plan): Promise<Reading[]>
     for (const [i, worker] of workers.entries()) {
       if (!worker) continue;
       try {
-        const { ms = [], rss, extra } = await worker.run(steps);
+        const { ms = [], rss, extra } = await worker.run(slow[i] ? 1 : steps);
         readings[i].ms.push(...ms);
         readings[i].rounds.push(median(ms));
         Object.assign(readings[i], { rss, extra });

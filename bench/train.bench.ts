@@ -93,7 +93,7 @@ const cases: Case[] = [
 ];
 
 // tfjs on its plain JavaScript backend takes minutes for a convolutional step: it is given this long, once.
-const patience = 150;
+const patience = 60;
 
 export async function run(options: BenchOptions): Promise<void> {
   const { threads } = machine();
