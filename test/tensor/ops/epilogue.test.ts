@@ -54,6 +54,7 @@ const cases: Record<string, () => { channels: number; run: (end: Options) => Ten
   'a convolution from 3 channels': () => convolution([2, 17, 18, 3], [64, 4, 4, 3], geometry),
   'a convolution to 3 channels': () => convolution([2, 9, 9, 40], [3, 3, 3, 40], { padding: 1 }),
   'a convolution in tiles': () => convolution([4, 32, 32, 32], [48, 4, 4, 32], geometry),
+  'a convolution of many images': () => convolution([33, 8, 7, 40], [48, 4, 4, 40], geometry),
   'a pointwise convolution': () => convolution([2, 9, 9, 40], [35, 1, 1, 40]),
   'a dilated convolution': () => convolution([2, 12, 12, 20], [30, 3, 3, 20], { dilation: 2 }),
   'a grouped convolution': () => convolution([2, 9, 9, 32], [32, 3, 3, 8], { groups: 4 }),
@@ -63,6 +64,7 @@ const cases: Record<string, () => { channels: number; run: (end: Options) => Ten
   'a transposed convolution from 3 channels': () => transposed([2, 9, 9, 3], [3, 3, 3, 40], { padding: 1 }),
   'a transposed convolution of few pixels': () => transposed([1, 4, 5, 64], [64, 4, 4, 40], geometry),
   'a transposed convolution in tiles': () => transposed([8, 16, 16, 48], [48, 4, 4, 32], geometry),
+  'a transposed convolution of many images': () => transposed([33, 4, 5, 48], [48, 4, 4, 40], geometry),
   'a transposed convolution in groups': () => transposed([2, 9, 9, 32], [32, 3, 3, 8], { groups: 4 }),
 };
 
