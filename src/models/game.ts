@@ -7,7 +7,9 @@ import { Adam } from '../optim/adam.js';
 import { noGrad } from '../tensor/autograd.js';
 import { mean, sigmoid } from '../tensor/ops/index.js';
 import { scope } from '../tensor/scope.js';
+import type { Tensor } from '../tensor/tensor.js';
 import type { TrainingConfig } from '../train/config.js';
+import type { PhaseResult } from '../train/phase.js';
 import type { BuiltModel, Latent } from './model.js';
 
 export interface GameNetworks {
@@ -30,17 +32,30 @@ export const gameFields = {
   zSize: { type: 'integer', default: 100, min: 1, max: 65536, help: 'numbers in a latent' },
 } as const;
 
-type GameConfig = Pick<
+type RoundConfig = Pick<
   TrainingConfig,
   'lr' | 'lrGenerator' | 'lrDiscriminator' | 'beta1' | 'beta2' | 'dSteps'
-> & { loss: string };
+>;
 
-/** The two phases, with an Adam for each network. */
-export function adversarialGame(networks: GameNetworks, latent: Latent, config: GameConfig): BuiltModel {
+/** What each side minimises; `judge` is the discriminator. */
+export interface GameObjective {
+  /** From real and generated images; other parts of the result are only reported. */
+  discriminator(judge: (x: Tensor) => Tensor, real: Tensor, fake: Tensor): PhaseResult;
+  /** From the logits of generated images. */
+  generator(fakeLogits: Tensor): Tensor;
+}
+
+/** The two phases of any objective, with an Adam for each network. */
+export function twoPlayerGame(
+  networks: GameNetworks,
+  latent: Latent,
+  config: RoundConfig,
+  objective: GameObjective,
+): BuiltModel {
   const { generator, discriminator } = networks;
   const { lr, lrGenerator, lrDiscriminator, beta1, beta2, dSteps } = config;
-  const objective = objectives[config.loss];
   const betas: [number, number] = [beta1, beta2];
+  const judge = (x: Tensor) => discriminator.forward(x);
   return {
     networks: { generator, discriminator },
     latent,
@@ -55,22 +70,37 @@ export function adversarialGame(networks: GameNetworks, latent: Latent, config: 
         repeat: dSteps,
         loss({ images, size }) {
           const fake = noGrad(() => scope(() => generator.forward(latent.sample(size))));
-          const realLogits = discriminator.forward(images);
-          const fakeLogits = discriminator.forward(fake);
-          return {
-            loss: objective.discriminator(realLogits, fakeLogits),
-            scoreReal: noGrad(() => mean(sigmoid(realLogits))),
-            scoreFake: noGrad(() => mean(sigmoid(fakeLogits))),
-          };
+          return objective.discriminator(judge, images, fake);
         },
       },
       {
         name: 'G',
         train: ['generator'],
         loss: ({ size }) => ({
-          loss: objective.generator(discriminator.forward(generator.forward(latent.sample(size)))),
+          loss: objective.generator(judge(generator.forward(latent.sample(size)))),
         }),
       },
     ],
   };
+}
+
+/** The game with one of `gameFields`' objectives; the scores σ(D) are reported. */
+export function adversarialGame(
+  networks: GameNetworks,
+  latent: Latent,
+  config: RoundConfig & { loss: string },
+): BuiltModel {
+  const objective = objectives[config.loss];
+  return twoPlayerGame(networks, latent, config, {
+    discriminator(judge, real, fake) {
+      const realLogits = judge(real);
+      const fakeLogits = judge(fake);
+      return {
+        loss: objective.discriminator(realLogits, fakeLogits),
+        scoreReal: noGrad(() => mean(sigmoid(realLogits))),
+        scoreFake: noGrad(() => mean(sigmoid(fakeLogits))),
+      };
+    },
+    generator: (fakeLogits) => objective.generator(fakeLogits),
+  });
 }

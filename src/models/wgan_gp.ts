@@ -4,12 +4,10 @@
 
 import { wasserstein } from '../losses/adversarial.js';
 import { gradientPenalty } from '../losses/gradient-penalty.js';
-import { Adam } from '../optim/adam.js';
 import { noGrad } from '../tensor/autograd.js';
 import { sub } from '../tensor/ops/index.js';
-import { scope } from '../tensor/scope.js';
-import type { Tensor } from '../tensor/tensor.js';
 import { dcganDiscriminator, dcganGenerator } from './dcgan.js';
+import { twoPlayerGame } from './game.js';
 import { defineModel, normalLatent } from './model.js';
 
 const rate = { type: 'number', min: 0, max: 100 } as const;
@@ -34,40 +32,19 @@ export const wganGp = defineModel({
     },
   },
   build(config, dims) {
-    const { zSize, baseWidth, lambda, lr, lrGenerator, lrDiscriminator, beta1, beta2, dSteps } = config;
-    const latent = normalLatent(zSize);
-    const generator = dcganGenerator(dims, zSize, baseWidth);
-    const discriminator = dcganDiscriminator(dims, baseWidth, { norm: 'none' });
-    const critic = (x: Tensor) => discriminator.forward(x);
-    const betas: [number, number] = [beta1, beta2];
-    return {
-      networks: { generator, discriminator },
-      latent,
-      optimizers: {
-        generator: new Adam(generator, { lr: lrGenerator ?? lr, betas }),
-        discriminator: new Adam(discriminator, { lr: lrDiscriminator ?? lr, betas }),
-      },
-      phases: [
-        {
-          name: 'D',
-          train: ['discriminator'],
-          repeat: dSteps,
-          loss({ images, size }) {
-            const fake = noGrad(() => scope(() => generator.forward(latent.sample(size))));
-            const loss = wasserstein.discriminator(critic(images), critic(fake));
-            const penalty = gradientPenalty(critic, images, fake, { lambda });
-            // Minus the critic's loss estimates the distance between the two distributions.
-            return { loss: loss.add(penalty), distance: noGrad(() => sub(0, loss)), penalty };
-          },
-        },
-        {
-          name: 'G',
-          train: ['generator'],
-          loss: ({ size }) => ({
-            loss: wasserstein.generator(critic(generator.forward(latent.sample(size)))),
-          }),
-        },
-      ],
+    const { zSize, baseWidth, lambda } = config;
+    const networks = {
+      generator: dcganGenerator(dims, zSize, baseWidth),
+      discriminator: dcganDiscriminator(dims, baseWidth, { norm: 'none' }),
     };
+    return twoPlayerGame(networks, normalLatent(zSize), config, {
+      discriminator(critic, real, fake) {
+        const loss = wasserstein.discriminator(critic(real), critic(fake));
+        const penalty = gradientPenalty(critic, real, fake, { lambda });
+        // Minus the critic's loss estimates the distance between the two distributions.
+        return { loss: loss.add(penalty), distance: noGrad(() => sub(0, loss)), penalty };
+      },
+      generator: (fakeLogits) => wasserstein.generator(fakeLogits),
+    });
   },
 });
