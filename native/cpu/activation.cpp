@@ -8,6 +8,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/activation.cpp"
 #include "cpu/simd.h"
+#include "cpu/lanes-inl.h"
 #include "cpu/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -111,35 +112,17 @@ struct EluSlope {
   }
 };
 
-/** Calls f(i, count) for each vector of [0, n); count < kLanes at the end only. */
-template <class F>
-HWY_INLINE void EachLanes(int64_t n, const F& f) {
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) f(i, size_t(kLanes));
-  if (i < n) f(i, size_t(n - i));
-}
-
-HWY_INLINE V Take(const float* p, size_t count) {
-  return count == size_t(kLanes) ? hn::LoadU(D(), p) : LoadFirst(p, count);
-}
-HWY_INLINE void Put(V v, float* p, size_t count) {
-  if (count == size_t(kLanes))
-    hn::StoreU(v, D(), p);
-  else
-    StoreFirst(v, p, count);
-}
-
 template <class F>
 void ActMap(const float* x, float* y, int64_t n, const float* p) {
   const F f;
-  EachLanes(n, [&](int64_t i, size_t count) HWY_ATTR { Put(f(Take(x + i, count), p), y + i, count); });
+  overLanes(n, [&](int64_t i, auto io) HWY_ATTR { io.store(f(io.load(x + i), p), y + i); });
 }
 
 template <class F>
 void ActMapGrad(const float* gy, const float* x, float* gx, int64_t n, const float* p) {
   const F f;
-  EachLanes(n, [&](int64_t i, size_t count) HWY_ATTR {
-    Put(hn::Mul(Take(gy + i, count), f(Take(x + i, count), p)), gx + i, count);
+  overLanes(n, [&](int64_t i, auto io) HWY_ATTR {
+    io.store(hn::Mul(io.load(gy + i), f(io.load(x + i), p)), gx + i);
   });
 }
 
@@ -148,31 +131,31 @@ void PreluRows(const float* value, const float* x, const float* a, float* y, int
   const V zero = hn::Zero(D());
   if (channels == 0) {
     const V slope = Constant(a[0]);
-    EachLanes(n, [&](int64_t i, size_t count) HWY_ATTR {
-      const V v = Take(value + i, count);
-      Put(hn::IfThenElse(hn::Gt(Take(x + i, count), zero), v, hn::Mul(v, slope)), y + i, count);
+    overLanes(n, [&](int64_t i, auto io) HWY_ATTR {
+      const V v = io.load(value + i);
+      io.store(hn::IfThenElse(hn::Gt(io.load(x + i), zero), v, hn::Mul(v, slope)), y + i);
     });
     return;
   }
   for (int64_t at = 0; at < n; at += channels)
-    EachLanes(channels, [&](int64_t i, size_t count) HWY_ATTR {
-      const V v = Take(value + at + i, count), slope = Take(a + i, count);
-      Put(hn::IfThenElse(hn::Gt(Take(x + at + i, count), zero), v, hn::Mul(v, slope)), y + at + i, count);
+    overLanes(channels, [&](int64_t i, auto io) HWY_ATTR {
+      const V v = io.load(value + at + i), slope = io.load(a + i);
+      io.store(hn::IfThenElse(hn::Gt(io.load(x + at + i), zero), v, hn::Mul(v, slope)), y + at + i);
     });
 }
 
 void GluPiece(const float* u, const float* v, float* y, int64_t n) {
-  EachLanes(n, [&](int64_t i, size_t count) HWY_ATTR {
-    Put(hn::Mul(Take(u + i, count), vm::Sigmoid(Take(v + i, count))), y + i, count);
+  overLanes(n, [&](int64_t i, auto io) HWY_ATTR {
+    io.store(hn::Mul(io.load(u + i), vm::Sigmoid(io.load(v + i))), y + i);
   });
 }
 
 void GluGradPiece(const float* gy, const float* u, const float* v, float* gu, float* gv, int64_t n) {
-  EachLanes(n, [&](int64_t i, size_t count) HWY_ATTR {
-    const V g = Take(gy + i, count), s = vm::Sigmoid(Take(v + i, count));
+  overLanes(n, [&](int64_t i, auto io) HWY_ATTR {
+    const V g = io.load(gy + i), s = vm::Sigmoid(io.load(v + i));
     const V gs = hn::Mul(g, s);
-    Put(gs, gu + i, count);
-    Put(hn::Mul(hn::Mul(gs, hn::Sub(Constant(1.0f), s)), Take(u + i, count)), gv + i, count);
+    io.store(gs, gu + i);
+    io.store(hn::Mul(hn::Mul(gs, hn::Sub(Constant(1.0f), s)), io.load(u + i)), gv + i);
   });
 }
 

@@ -10,24 +10,12 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/rnn.cpp"
 #include "cpu/simd.h"
+#include "cpu/lanes-inl.h"
 #include "cpu/math-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace gv::cpu::HWY_NAMESPACE {
 namespace {
-
-/** Calls f(j, load, store) for each vector of a row of n floats; load and store know how much of it there is. */
-template <class F>
-HWY_INLINE void EachLanes(int64_t n, const F& f) {
-  const auto load = [](const float* p) HWY_ATTR { return hn::LoadU(D(), p); };
-  const auto store = [](V v, float* p) HWY_ATTR { hn::StoreU(v, D(), p); };
-  int64_t j = 0;
-  for (; j + kLanes <= n; j += kLanes) f(j, load, store);
-  if (j == n) return;
-  const size_t rest = size_t(n - j);
-  f(j, [=](const float* p) HWY_ATTR { return LoadFirst(p, rest); },
-    [=](V v, float* p) HWY_ATTR { StoreFirst(v, p, rest); });
-}
 
 HWY_INLINE V OneMinus(V x) { return hn::Sub(vm::Constant(1.0f), x); }
 /** g times the derivative of the logistic function, or of tanh, whose value is y. */
@@ -38,65 +26,65 @@ HWY_INLINE V TanhGrad(V g, V y) { return hn::Mul(g, hn::NegMulAdd(y, y, vm::Cons
 
 /** gi, gh: 3H; gates: 4H; before, h: H. */
 void GruRow(int64_t n, const float* gi, const float* gh, const float* before, float* gates, float* h) {
-  EachLanes(n, [&](int64_t j, auto load, auto store) HWY_ATTR {
-    const V r = vm::Sigmoid(hn::Add(load(gi + j), load(gh + j)));
-    const V z = vm::Sigmoid(hn::Add(load(gi + n + j), load(gh + n + j)));
-    const V m = load(gh + 2 * n + j);
-    const V c = vm::Tanh(hn::MulAdd(r, m, load(gi + 2 * n + j)));
-    store(r, gates + j);
-    store(z, gates + n + j);
-    store(c, gates + 2 * n + j);
-    store(m, gates + 3 * n + j);
-    store(hn::MulAdd(z, hn::Sub(load(before + j), c), c), h + j);
+  overLanes(n, [&](int64_t j, auto io) HWY_ATTR {
+    const V r = vm::Sigmoid(hn::Add(io.load(gi + j), io.load(gh + j)));
+    const V z = vm::Sigmoid(hn::Add(io.load(gi + n + j), io.load(gh + n + j)));
+    const V m = io.load(gh + 2 * n + j);
+    const V c = vm::Tanh(hn::MulAdd(r, m, io.load(gi + 2 * n + j)));
+    io.store(r, gates + j);
+    io.store(z, gates + n + j);
+    io.store(c, gates + 2 * n + j);
+    io.store(m, gates + 3 * n + j);
+    io.store(hn::MulAdd(z, hn::Sub(io.load(before + j), c), c), h + j);
   });
 }
 
 /** dgi, dgh: 3H; carry: the gradient by h from later steps, replaced by the part that goes straight to h'. */
 void GruRowGrad(int64_t n, const float* gy, const float* gates, const float* before, float* carry, float* dgi,
                 float* dgh) {
-  EachLanes(n, [&](int64_t j, auto load, auto store) HWY_ATTR {
-    const V r = load(gates + j), z = load(gates + n + j), c = load(gates + 2 * n + j), m = load(gates + 3 * n + j);
-    const V dh = hn::Add(load(gy + j), load(carry + j));
+  overLanes(n, [&](int64_t j, auto io) HWY_ATTR {
+    const V r = io.load(gates + j), z = io.load(gates + n + j), c = io.load(gates + 2 * n + j), m = io.load(gates + 3 * n + j);
+    const V dh = hn::Add(io.load(gy + j), io.load(carry + j));
     const V dc = TanhGrad(hn::Mul(dh, OneMinus(z)), c);
-    const V dz = SigmoidGrad(hn::Mul(dh, hn::Sub(load(before + j), c)), z);
+    const V dz = SigmoidGrad(hn::Mul(dh, hn::Sub(io.load(before + j), c)), z);
     const V dr = SigmoidGrad(hn::Mul(dc, m), r);
-    store(dr, dgi + j);
-    store(dz, dgi + n + j);
-    store(dc, dgi + 2 * n + j);
-    store(dr, dgh + j);
-    store(dz, dgh + n + j);
-    store(hn::Mul(dc, r), dgh + 2 * n + j);
-    store(hn::Mul(dh, z), carry + j);
+    io.store(dr, dgi + j);
+    io.store(dz, dgi + n + j);
+    io.store(dc, dgi + 2 * n + j);
+    io.store(dr, dgh + j);
+    io.store(dz, dgh + n + j);
+    io.store(hn::Mul(dc, r), dgh + 2 * n + j);
+    io.store(hn::Mul(dh, z), carry + j);
   });
 }
 
 /** gates: 4H, sums in, values out; state: 2H. */
 void LstmRow(int64_t n, float* gates, const float* cellBefore, float* state) {
-  EachLanes(n, [&](int64_t j, auto load, auto store) HWY_ATTR {
-    const V i = vm::Sigmoid(load(gates + j)), f = vm::Sigmoid(load(gates + n + j));
-    const V g = vm::Tanh(load(gates + 2 * n + j)), o = vm::Sigmoid(load(gates + 3 * n + j));
-    const V c = hn::MulAdd(f, load(cellBefore + j), hn::Mul(i, g));
-    store(i, gates + j);
-    store(f, gates + n + j);
-    store(g, gates + 2 * n + j);
-    store(o, gates + 3 * n + j);
-    store(hn::Mul(o, vm::Tanh(c)), state + j);
-    store(c, state + n + j);
+  overLanes(n, [&](int64_t j, auto io) HWY_ATTR {
+    const V i = vm::Sigmoid(io.load(gates + j)), f = vm::Sigmoid(io.load(gates + n + j));
+    const V g = vm::Tanh(io.load(gates + 2 * n + j)), o = vm::Sigmoid(io.load(gates + 3 * n + j));
+    const V c = hn::MulAdd(f, io.load(cellBefore + j), hn::Mul(i, g));
+    io.store(i, gates + j);
+    io.store(f, gates + n + j);
+    io.store(g, gates + 2 * n + j);
+    io.store(o, gates + 3 * n + j);
+    io.store(hn::Mul(o, vm::Tanh(c)), state + j);
+    io.store(c, state + n + j);
   });
 }
 
 /** gy, state: 2H; dgi: 4H; carryH in; carryC: the gradient by c from later steps, replaced by that by c'. */
 void LstmRowGrad(int64_t n, const float* gy, const float* gates, const float* state, const float* cellBefore,
                  const float* carryH, float* carryC, float* dgi) {
-  EachLanes(n, [&](int64_t j, auto load, auto store) HWY_ATTR {
-    const V i = load(gates + j), f = load(gates + n + j), g = load(gates + 2 * n + j), o = load(gates + 3 * n + j);
-    const V dh = hn::Add(load(gy + j), load(carryH + j)), t = vm::Tanh(load(state + n + j));
-    const V dc = hn::Add(hn::Add(load(gy + n + j), load(carryC + j)), TanhGrad(hn::Mul(dh, o), t));
-    store(SigmoidGrad(hn::Mul(dc, g), i), dgi + j);
-    store(SigmoidGrad(hn::Mul(dc, load(cellBefore + j)), f), dgi + n + j);
-    store(TanhGrad(hn::Mul(dc, i), g), dgi + 2 * n + j);
-    store(SigmoidGrad(hn::Mul(dh, t), o), dgi + 3 * n + j);
-    store(hn::Mul(dc, f), carryC + j);
+  overLanes(n, [&](int64_t j, auto io) HWY_ATTR {
+    const V i = io.load(gates + j), f = io.load(gates + n + j), g = io.load(gates + 2 * n + j), o = io.load(gates + 3 * n + j);
+    const V dh = hn::Add(io.load(gy + j), io.load(carryH + j)), t = vm::Tanh(io.load(state + n + j));
+    const V dc = hn::Add(hn::Add(io.load(gy + n + j), io.load(carryC + j)), TanhGrad(hn::Mul(dh, o), t));
+    io.store(SigmoidGrad(hn::Mul(dc, g), i), dgi + j);
+    io.store(SigmoidGrad(hn::Mul(dc, io.load(cellBefore + j)), f), dgi + n + j);
+    io.store(TanhGrad(hn::Mul(dc, i), g), dgi + 2 * n + j);
+    io.store(SigmoidGrad(hn::Mul(dh, t), o), dgi + 3 * n + j);
+    io.store(hn::Mul(dc, f), carryC + j);
   });
 }
 
