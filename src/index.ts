@@ -5,6 +5,7 @@ export type { Dataset, DatasetOptions } from './data/dataset.js';
 export { type Batch, BatchLoader } from './data/loader.js';
 export { type MemoryDatasetOptions, memoryDataset } from './data/memory.js';
 export { datasetNames, openDataset } from './data/open.js';
+export { type StackedMnistOptions, stackedMnist } from './data/stacked-mnist.js';
 export {
   type DeviceName,
   device,

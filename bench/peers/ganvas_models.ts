@@ -2,8 +2,10 @@
 
 import { add, avgPool2d, losses, nn, optim, relu, sum, type Tensor } from '../../src/index.js';
 import { adversarialGame } from '../../src/models/game.js';
+import type { GameConfig } from '../../src/models/game-options.js';
 import { type BuiltModel, normalLatent } from '../../src/models/model.js';
 import { modelEntry } from '../../src/models/registry.js';
+import { PlainDiscriminator } from '../../src/networks/discriminator.js';
 import { noGrad } from '../../src/tensor/autograd.js';
 import { scope } from '../../src/tensor/scope.js';
 
@@ -20,7 +22,7 @@ export interface Work {
 const leaky = { activation: 'leakyRelu', slope: 0.2 } as const;
 
 /** G 100-256-512-1024-784 with batch norm except first, D 784-512-256-1. */
-function perceptronGan(config: never): BuiltModel {
+function perceptronGan(config: GameConfig): BuiltModel {
   const generator = new nn.Sequential(
     new nn.Linear(100, 256, leaky),
     new nn.Linear(256, 512),
@@ -29,12 +31,10 @@ function perceptronGan(config: never): BuiltModel {
     new nn.BatchNorm1d(1024, leaky),
     new nn.Linear(1024, 784, { activation: 'tanh' }),
   );
-  const discriminator = new nn.Sequential(
-    new nn.Linear(784, 512, leaky),
-    new nn.Linear(512, 256, leaky),
-    new nn.Linear(256, 1),
-  );
-  return adversarialGame({ generator, discriminator }, normalLatent(100), config);
+  const body = new nn.Sequential(new nn.Linear(784, 512, leaky), new nn.Linear(512, 256, leaky));
+  const discriminator = new PlainDiscriminator(body, 256);
+  const dims = { height: 28, width: 28, channels: 1 };
+  return adversarialGame({ generator, discriminator, latent: normalLatent(100), dims }, config);
 }
 
 const spectral = { spectralNorm: true } as const;
@@ -158,6 +158,6 @@ export function buildGame(work: Work): BuiltModel {
   // One critic step per generator step, and DCGAN's latents, as in the peers.
   const own = model === 'wgan-gp' ? { dSteps: 1, zSize: 100 } : {};
   const config = schema.resolve({ ...(model !== 'gan' && { baseWidth: width }), ...own }, 'bench');
-  if (model === 'gan') return perceptronGan(config as never);
+  if (model === 'gan') return perceptronGan(config as unknown as GameConfig);
   return build(config, { height: size, width: size, channels });
 }

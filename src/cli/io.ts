@@ -2,6 +2,8 @@
 // Passed in rather than imported, so that `ganvas --help` loads nothing heavy and tests can put stand-ins in
 // their place.
 
+import type { measureRobustness } from '../adversarial/robustness.js';
+import type { trainClassifier } from '../classifier/train.js';
 import type { ModelEntry } from '../models/registry.js';
 import type { loadGenerator } from '../train/generator.js';
 import type { trainRun } from '../train/run.js';
@@ -12,6 +14,8 @@ export interface CommandContext {
   models: Readonly<Record<string, ModelEntry>>;
   trainRun: typeof trainRun;
   loadGenerator: typeof loadGenerator;
+  trainClassifier: typeof trainClassifier;
+  measureRobustness: typeof measureRobustness;
   /** Says how the process should end when the command returns; 0 unless called. */
   setExitCode(code: number): void;
 }

@@ -8,7 +8,7 @@ import { reportError, runCommandLine } from './program.js';
  * training run.
  */
 export async function runAsProcess(
-  parts: Pick<CommandContext, 'models' | 'trainRun' | 'loadGenerator'>,
+  parts: Omit<CommandContext, 'out' | 'err' | 'setExitCode'>,
 ): Promise<void> {
   const { stdout: out, stderr: err } = process;
   for (const stream of [out, err]) {

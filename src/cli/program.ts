@@ -3,7 +3,10 @@
 
 import { Command, CommanderError } from 'commander';
 import { GanvasError } from '../errors.js';
+import { isModelFile, loadModel } from '../models/registry.js';
 import { version } from '../version.js';
+import { addAttack } from './commands/attack.js';
+import { addClassifier } from './commands/classifier.js';
 import { addDoctor } from './commands/doctor.js';
 import { addInterpolate } from './commands/interpolate.js';
 import { addModels } from './commands/models.js';
@@ -39,7 +42,8 @@ function buildProgram(context: CommandContext): Command {
         ),
     })
     .addHelpText('after', examples);
-  for (const add of [addTrain, addSample, addInterpolate, addModels, addDoctor]) add(program, context);
+  const commands = [addTrain, addSample, addInterpolate, addClassifier, addAttack, addModels, addDoctor];
+  for (const add of commands) add(program, context);
   return program;
 }
 
@@ -53,6 +57,12 @@ export function reportError(error: unknown, err: NodeJS.WritableStream): number 
   return expected && error.code !== 'ERR_INTERNAL' ? exitCodes.userError : exitCodes.internal;
 }
 
+/** The model of a file that is to be trained, so that its options are known as those of any other. */
+async function modelOfFile([command, file]: readonly string[]): Promise<CommandContext['models']> {
+  if (command !== 'train' || file === undefined || !isModelFile(file)) return {};
+  return { [file]: { ...(await loadModel(file)), name: file } };
+}
+
 /**
  * Runs one command line.
  * @param argv the arguments after the program's name
@@ -63,8 +73,15 @@ export async function runCommandLine(
   context: Omit<CommandContext, 'setExitCode'>,
 ): Promise<number> {
   let exitCode: number = exitCodes.ok;
+  let models: CommandContext['models'];
+  try {
+    models = { ...context.models, ...(await modelOfFile(argv)) };
+  } catch (error) {
+    return reportError(error, context.err);
+  }
   const program = buildProgram({
     ...context,
+    models,
     setExitCode(code) {
       exitCode = code;
     },

@@ -29,6 +29,9 @@ function significant(value: number): string {
   return Math.abs(value) >= 1000 || Number.isNaN(value) ? value.toFixed(0) : value.toPrecision(3);
 }
 
+// Reported now and then, for the monitor and metrics.jsonl; in the bar they would only come and go.
+const forMonitor = /^(gradNorm|diversity)/;
+
 export class TrainProgress {
   readonly #out: NodeJS.WriteStream;
   readonly #lineInterval: number;
@@ -50,7 +53,7 @@ export class TrainProgress {
     switch (event.type) {
       case 'start':
         this.print(`run directory: ${event.runDirectory}`);
-        if (this.#out.isTTY) this.#startBar(event.steps, event.step);
+        this.start(event.steps, event.step);
         break;
       case 'step':
         this.#step(event);
@@ -80,7 +83,11 @@ export class TrainProgress {
     if (!this.#bars) this.print(line);
   }
 
-  #startBar(steps: number, step: number): void {
+  /** Shows that `step` of `steps` have been taken; the time left is reckoned anew. */
+  start(steps: number, step = 0): void {
+    this.#lastStep = undefined;
+    this.#secondsPerStep = undefined;
+    if (!this.#out.isTTY) return;
     this.#bars = new MultiBar({
       stream: this.#out,
       format: '{bar} {value}/{total} {speed} ETA {left} {losses}',
@@ -108,7 +115,9 @@ export class TrainProgress {
     this.#lastStep = { step, time };
     const left = duration((steps - step) * (this.#secondsPerStep ?? Number.NaN));
     const speed = `${significant(imagesPerSecond)} images/s`;
-    const lossText = Object.entries(losses).map(([name, value]) => `${name} ${significant(value)}`);
+    const lossText = Object.entries(losses)
+      .filter(([name]) => !forMonitor.test(name))
+      .map(([name, value]) => `${name} ${significant(value)}`);
     if (this.#bar) {
       this.#bar.update(step, { speed, left, losses: lossText.join(' ') });
     } else if (time - this.#lastLine >= this.#lineInterval || step === steps) {

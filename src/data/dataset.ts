@@ -16,6 +16,8 @@ export interface Dataset {
   readonly classes?: readonly string[];
   /** Class of each image, when there are any. */
   readonly labels?: Uint8Array | Int32Array;
+  /** Name of each image, where images have one: `santa`. */
+  readonly names?: readonly string[];
   /** Images that were found but cannot be used; grows while broken ones are discovered. */
   readonly skipped?: readonly SkippedImage[];
   /**

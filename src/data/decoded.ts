@@ -16,6 +16,7 @@ export interface DecodedDatasetOptions
   extends Pick<Dataset, 'name' | 'length' | 'height' | 'width' | 'channels'> {
   labels?: Uint8Array | Int32Array;
   classes?: readonly string[];
+  names?: readonly string[];
   /** Image `index` as u8 [height, width, channels]; a rejection means that it cannot be read. */
   decode: (index: number) => Promise<Uint8Array>;
   /** What to call image `index` in messages. */
@@ -32,7 +33,7 @@ export interface DecodedDatasetOptions
  * can be read, ERR_PACKAGE_MISSING when sharp is absent
  */
 export function decodedDataset(options: DecodedDatasetOptions): Dataset {
-  const { name, length, height, width, channels, labels, classes, decode, describe } = options;
+  const { name, length, height, width, channels, labels, classes, names, decode, describe } = options;
   const { skipped = [], flip = false, cacheBytes = defaultCacheBytes, onWarning } = options;
   const imageBytes = height * width * channels;
   const cached = length * imageBytes <= cacheBytes ? new Array<Uint8Array | undefined>(length) : undefined;
@@ -79,6 +80,7 @@ export function decodedDataset(options: DecodedDatasetOptions): Dataset {
     channels,
     labels,
     classes,
+    names,
     skipped,
     async batch(indices, random, target) {
       for (const index of indices) checkIndex(name, index, length);

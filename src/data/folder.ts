@@ -9,6 +9,7 @@ import { fileError, GanvasError } from '../errors.js';
 import { loadSharp } from '../io/sharp.js';
 import { type Dataset, type DatasetOptions, resolveImageShape, type SkippedImage } from './dataset.js';
 import { decodedDataset } from './decoded.js';
+import { fitImage } from './fit.js';
 
 const extensions = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 const defaultShape = { height: 64, width: 64, channels: 3 };
@@ -85,15 +86,15 @@ function describeSkipped(folder: string, skipped: readonly SkippedImage[], total
 }
 
 /**
- * Opens a folder of JPEG, PNG, WebP, GIF (first frame), TIFF or AVIF images. Transparent pixels are laid over
- * white unless four channels are asked for; EXIF rotation is applied; deep and CMYK images become 8-bit sRGB.
+ * Opens a folder of JPEG, PNG, WebP, GIF (first frame), TIFF or AVIF images, fitted as fit.ts says:
+ * transparent pixels are laid over white unless four channels are asked for.
  * @throws GanvasError ERR_FILE_IO when the folder cannot be read, ERR_DATA when it holds no usable image,
  * ERR_ARGUMENT for an absurd size, ERR_PACKAGE_MISSING without sharp
  */
 export async function imageFolder(folder: string, options: DatasetOptions = {}): Promise<Dataset> {
   const { flip, cacheBytes, onWarning } = options;
   const root = resolve(folder);
-  const { height, width, channels } = resolveImageShape(options, defaultShape, folder);
+  const shape = resolveImageShape(options, defaultShape, folder);
   let found: string[];
   try {
     found = await findImages(root);
@@ -114,28 +115,12 @@ export async function imageFolder(folder: string, options: DatasetOptions = {}):
   if (skipped.length > 0) onWarning?.(describeSkipped(folder, skipped, found.length));
 
   const sharp = await loadSharp('reading image files');
-  async function decode(index: number): Promise<Uint8Array> {
-    const resized = sharp(paths[index])
-      .autoOrient()
-      .resize(width, height, { fit: 'cover', position: 'centre' });
-    const opaque = channels === 4 ? resized.ensureAlpha() : resized.flatten({ background: 'white' });
-    const { data, info } = await opaque
-      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    if (info.channels !== channels)
-      throw new Error(`decoded to ${info.channels} channels, expected ${channels}`);
-    return data;
-  }
-
   return decodedDataset({
     name: basename(root) || 'images',
     length: paths.length,
-    height,
-    width,
-    channels,
+    ...shape,
     ...classify(root, paths),
-    decode,
+    decode: (index) => fitImage(sharp(paths[index]), shape),
     describe: (index) => relative(root, paths[index]),
     skipped,
     flip,

@@ -1,21 +1,27 @@
-// `--data SPEC`: a known name, a folder with MNIST's IDX files, or any folder of images. The one place that
-// decides which.
+// `--data SPEC`: a known name, a folder with MNIST's IDX or CIFAR's binary files, or any folder of images.
+// The one place that decides which.
 
 import { readdir, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { didYouMean } from '../config/closest.js';
 import { fileError, GanvasError } from '../errors.js';
+import { cifarFolder, isCifarFolder } from './cifar.js';
 import type { Dataset, DatasetOptions } from './dataset.js';
 import { digitsDataset } from './digits.js';
+import { emoji } from './emoji.js';
 import { fashionMnist } from './fashion.js';
 import { imageFolder } from './folder.js';
 import { isIdxFolder, readIdxFolder } from './idx.js';
 import { bundledDigits, digitClasses, mnist } from './mnist.js';
+import { stackedMnist } from './stacked-mnist.js';
 
 const named: Record<string, (options: DatasetOptions) => Promise<Dataset>> = {
   digits: bundledDigits,
   mnist,
   'fashion-mnist': (options) => fashionMnist(options),
+  'stacked-mnist': stackedMnist,
+  emoji: (options) => emoji('twitter', options),
+  'emoji-google': (options) => emoji('google', options),
 };
 
 /** What `openDataset` accepts besides a folder. */
@@ -46,6 +52,7 @@ export async function openDataset(spec: string, options: DatasetOptions = {}): P
     }
     throw fileError(`open the data "${spec}"`, error);
   }
+  if (isCifarFolder(names)) return cifarFolder(spec, names, options);
   if (!isIdxFolder(names)) return imageFolder(spec, options);
   const digits = await readIdxFolder(spec);
   const classCount = 1 + digits.labels.reduce((most, label) => Math.max(most, label), 0);

@@ -5,4 +5,12 @@ export * from './divergence.js';
 export * from './gradient-penalty.js';
 export * from './image.js';
 export type { Reduction, ReductionOptions } from './reduction.js';
+export {
+  flipLabels,
+  HistoricalAverage,
+  LeCam,
+  type LeCamOptions,
+  type OrthogonalOptions,
+  orthogonalRegularisation,
+} from './regularisers.js';
 export * from './supervised.js';

@@ -1,6 +1,8 @@
 // The models, as one namespace.
 
-export { dcganDiscriminator, dcganGenerator } from './dcgan.js';
+export { adversarialGame, type Game, type Judged, type JudgedFake, type Terms } from './game.js';
+export { type GameConfig, gameFields, plainGame } from './game-options.js';
+export { dcganFields, dcganNetworks, perceptronFields } from './layer-options.js';
 export type { BuiltModel, ImageDims, Latent, ModelEntry } from './model.js';
-export { normalLatent } from './model.js';
-export { modelConfig, modelEntry, models } from './registry.js';
+export { classesOf, defineModel, normalLatent } from './model.js';
+export { loadModel, modelConfig, modelEntry, models } from './registry.js';

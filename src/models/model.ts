@@ -3,20 +3,20 @@
 
 import type { ConfigFields, ConfigOf, ConfigSchema } from '../config/schema.js';
 import { defineConfig } from '../config/schema.js';
+import { GanvasError } from '../errors.js';
+import type { Code } from '../networks/codes.js';
+import type { ImageDims } from '../networks/dims.js';
 import type { AnyModule, Module } from '../nn/module.js';
 import type { Optimizer } from '../optim/optimizer.js';
+import type { Schedule } from '../optim/schedules.js';
 import { randn } from '../tensor/ops/index.js';
 import type { Generator } from '../tensor/random-state.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type ResolvedConfig, trainingConfig } from '../train/config.js';
 import type { Phase } from '../train/phase.js';
 
-/** Size of the images. */
-export interface ImageDims {
-  height: number;
-  width: number;
-  channels: number;
-}
+export type { Code } from '../networks/codes.js';
+export type { ImageDims } from '../networks/dims.js';
 
 /** The random input of a generator. */
 export interface Latent {
@@ -37,6 +37,12 @@ export interface BuiltModel {
   phases: Phase[];
   optimizers: Readonly<Record<string, Optimizer>>;
   latent: Latent;
+  /** Of a conditional model: how many classes, labels of which its generator takes after the latents. */
+  classes?: number;
+  /** The coordinates of a latent that have a meaning each, where some have. */
+  codes?: readonly Code[];
+  /** Factors of the learning rates by network, besides those that the config asks for. */
+  schedules?: Readonly<Record<string, Schedule>>;
 }
 
 export interface ModelEntry {
@@ -52,6 +58,16 @@ export interface ModelEntry {
    * @throws GanvasError ERR_CONFIG when the model cannot make images of this size
    */
   build(config: ResolvedConfig, dims: ImageDims): BuiltModel;
+}
+
+/** The number of classes of the data. Throws ERR_CONFIG when it has none, which this model cannot do without. */
+export function classesOf(model: string, { classes }: ImageDims): number {
+  if (classes !== undefined) return classes;
+  throw new GanvasError(
+    'ERR_CONFIG',
+    `${model} learns from labels, and these images have none: use data with classes, such as mnist, or a folder ` +
+      'with a sub-folder for each class',
+  );
 }
 
 type Shared = typeof trainingConfig.fields;

@@ -1,5 +1,7 @@
 // The models that ganvas can train by name. To add one, write its file and add it here.
 
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { didYouMean } from '../config/closest.js';
 import type { ConfigSchema } from '../config/schema.js';
 import { GanvasError } from '../errors.js';
@@ -18,6 +20,30 @@ export function modelEntry(name: string): ModelEntry {
   if (Object.hasOwn(models, name)) return models[name];
   const hint = didYouMean(name, Object.keys(models)) || `; known: ${Object.keys(models).join(', ')}`;
   throw new GanvasError('ERR_CONFIG', `unknown model "${name}"${hint}`);
+}
+
+/** Whether a model's name is the path of a file that exports it. */
+export const isModelFile = (name: string) => /^[./]|^[a-z]:[\\/]|\.[cm]?[jt]s$/i.test(name);
+
+/**
+ * The model of a name, or the default export of a file: `./my-gan.js`, relative to the working directory.
+ * @throws GanvasError ERR_CONFIG for an unknown name, or a file that cannot be loaded or exports no model (see defineModel)
+ */
+export async function loadModel(name: string): Promise<ModelEntry> {
+  if (Object.hasOwn(models, name) || !isModelFile(name)) return modelEntry(name);
+  let exported: Partial<ModelEntry> | undefined;
+  try {
+    exported = (await import(pathToFileURL(resolve(name)).href)).default;
+  } catch (error) {
+    throw new GanvasError('ERR_CONFIG', `cannot load the model ${name}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+  if (typeof exported?.build === 'function' && exported.schema) return exported as ModelEntry;
+  throw new GanvasError(
+    'ERR_CONFIG',
+    `${name} has no model: expected a file with \`export default defineModel({ ... })\``,
+  );
 }
 
 /** The options of a model. Throws ERR_CONFIG as modelEntry. */

@@ -22,7 +22,7 @@ import { assign } from '../tensor/ops/optim.js';
 import { inFloat32 } from '../tensor/precision.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
-import { ones, zeros } from './init.js';
+import { type Initializer, ones, zeros } from './init.js';
 import { Linear } from './linear.js';
 import { type AnyModule, assertCount, buffer, Module, parameter } from './module.js';
 import {
@@ -39,6 +39,8 @@ export interface ConditionalBatchNormOptions extends BatchNormOptions {
   classes?: number;
   /** Size of a condition vector, from which linear maps make scale − 1 and shift, as in BigGAN. Instead of `classes`. */
   conditionSize?: number;
+  /** First values of those linear maps' weights. Default: PyTorch's. */
+  weightInit?: Initializer;
   /** Whether those linear maps are spectrally normalised. Default false. */
   spectralNorm?: boolean;
 }
@@ -61,7 +63,7 @@ export class ConditionalBatchNorm2d extends RunningNorm {
   /** @throws GanvasError ERR_ARGUMENT for impossible options, or unless one of classes and conditionSize is given */
   constructor(features: number, options: ConditionalBatchNormOptions) {
     super('ConditionalBatchNorm2d', features, options);
-    const { classes, conditionSize, gammaInit = ones, betaInit = zeros, generator, spectralNorm } = options;
+    const { classes, conditionSize, gammaInit = ones, betaInit = zeros, generator } = options;
     if ((classes === undefined) === (conditionSize === undefined)) {
       throw new GanvasError(
         'ERR_ARGUMENT',
@@ -73,8 +75,10 @@ export class ConditionalBatchNorm2d extends RunningNorm {
       this.weight = parameter(gammaInit([classes, features], generator));
       this.bias = parameter(betaInit([classes, features], generator));
     } else {
-      this.gain = new Linear(conditionSize!, features, { bias: false, generator, spectralNorm });
-      this.shift = new Linear(conditionSize!, features, { bias: false, generator, spectralNorm });
+      const { weightInit, spectralNorm } = options;
+      const linear = { bias: false, weightInit, generator, spectralNorm };
+      this.gain = new Linear(conditionSize!, features, linear);
+      this.shift = new Linear(conditionSize!, features, linear);
     }
   }
 

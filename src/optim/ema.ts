@@ -15,7 +15,10 @@ export interface EMAOptions {
   decay?: number;
 }
 
-/** a ← β a + (1 - β) w after every step, for each parameter and buffer w of a module (Yazıcı et al. 2019). */
+/**
+ * a ← β a + (1 - β) w after every step, for each parameter and buffer w of a module (Yazıcı et al. 2019). Whole numbers,
+ * such as a count of steps, are copied.
+ */
 export class EMA {
   readonly decay: number;
   readonly #module: AnyModule;
@@ -38,13 +41,15 @@ export class EMA {
    */
   update(step = Number.POSITIVE_INFINITY): void {
     const now = this.#module.stateDict();
-    const names = Object.keys(this.#average);
+    const [numbers, counts]: string[][] = [[], []];
+    for (const [name, { dtype }] of Object.entries(this.#average)) {
+      (dtype === 'f32' ? numbers : counts).push(name);
+    }
     const decay = Math.min(this.decay, step === Number.POSITIVE_INFINITY ? 1 : (1 + step) / (10 + step));
-    lerp(
-      names.map((name) => this.#average[name]),
-      names.map((name) => now[name]),
-      1 - decay,
-    );
+    const averages = (names: string[]) => names.map((name) => this.#average[name]);
+    const present = (names: string[]) => names.map((name) => now[name]);
+    lerp(averages(numbers), present(numbers), 1 - decay);
+    assign(averages(counts), present(counts));
   }
 
   /** The averages by the names of the module's state: the live tensors, not copies. */

@@ -31,6 +31,25 @@ export const trainingConfig = defineConfig({
     max: 0.9999999,
     help: 'decay of the squared gradient in Adam',
   },
+  lrDecay: {
+    type: 'enum',
+    choices: ['none', 'linear', 'cosine'],
+    default: 'none',
+    help: 'how the learning rates fall to nothing',
+  },
+  lrDecaySteps: {
+    type: 'integer',
+    default: null,
+    min: 1,
+    help: 'steps that they fall over, if not those of the whole run',
+  },
+  accumulate: {
+    type: 'integer',
+    default: 1,
+    min: 1,
+    max: 65536,
+    help: 'batches whose gradients are averaged for one update: less memory than one batch as large',
+  },
   dSteps: { type: 'integer', default: 1, min: 1, max: 1000, help: 'discriminator steps per generator step' },
   // In no recipe of the first GANs, but without it a run may end on one of the bad steps that the game takes at times.
   ema: {
@@ -48,6 +67,13 @@ export const trainingConfig = defineConfig({
     min: 1,
     max: 4,
     help: 'channels (1, 3 or 4), if not those of the data',
+  },
+  classes: {
+    type: 'integer',
+    default: null,
+    min: 0,
+    max: 100_000,
+    help: 'number of classes, if not that of the data; 0: labels are not used',
   },
   flip: { type: 'boolean', default: false, help: 'mirror images left to right at random' },
   saveEvery: { type: 'integer', default: 500, min: 1, help: 'steps between checkpoints' },

@@ -4,7 +4,7 @@
 import type { ConfigValue } from '../config/schema.js';
 import { type DeviceName, device as selectDevice } from '../device.js';
 import { GanvasError } from '../errors.js';
-import { modelEntry } from '../models/registry.js';
+import { loadModel } from '../models/registry.js';
 import type { Module } from '../nn/module.js';
 import type { EMA } from '../optim/ema.js';
 import { noGrad } from '../tensor/autograd.js';
@@ -18,15 +18,28 @@ import { RunDirectory } from './run-directory.js';
 
 const imagesAtOnce = 64;
 
+/** What a generator makes images from. */
+export interface GeneratorInput {
+  /** Latents of `zSize` numbers each, one after the other. */
+  z: Float32Array;
+  /** One per latent, for conditional generators. */
+  labels?: Int32Array;
+}
+
+/** Labels 0, 1, 2, ... in turn: images of every class. */
+export function everyClass(count: number, classes: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => i % classes);
+}
+
 /**
  * Runs a generator on latents.
- * @param z `count` latents of `zSize` numbers each, one after the other
+ * @param input `count` latents, with as many labels if the generator is conditional
  * @param average if given, its weights are used instead of the module's own
  * @returns pixels u8 [count, height, width, channels]
  */
 export async function generatePixels(
   network: Module,
-  z: Float32Array,
+  { z, labels }: GeneratorInput,
   count: number,
   average?: EMA,
 ): Promise<Uint8Array> {
@@ -38,7 +51,10 @@ export async function generatePixels(
     const run = () =>
       scope(() => {
         const part = tensor(z.subarray(start * zSize, (start + n) * zSize), [n, zSize]);
-        return toPixels(noGrad(() => network.eval().forward(part)));
+        const wanted = labels && tensor(labels.subarray(start, start + n), [n]);
+        return toPixels(
+          noGrad(() => (wanted ? network.eval().forward(part, wanted) : network.eval().forward(part))),
+        );
       });
     let pixels: Tensor;
     try {
@@ -65,10 +81,16 @@ export interface Generator {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
+  /** How many classes it makes images of; undefined if it knows none. */
+  readonly classes?: number;
   /** n · zSize numbers from N(0, I); same seed, same numbers. Throws ERR_ARGUMENT for an absurd count or seed. */
   latents(n: number, seed: number): Promise<Float32Array>;
-  /** Pixels u8 [n, height, width, channels]. Throws ERR_SHAPE unless z holds n latents. */
-  generate(z: Float32Array, n: number): Promise<Uint8Array>;
+  /**
+   * Pixels u8 [n, height, width, channels].
+   * @param labels class of each image, for a generator with classes; default 0, 1, 2, ... in turn
+   * @throws GanvasError ERR_SHAPE unless z holds n latents, ERR_ARGUMENT unless labels fit
+   */
+  generate(z: Float32Array, n: number, labels?: Int32Array): Promise<Uint8Array>;
   /** Frees the weights. */
   dispose(): void;
 }
@@ -84,9 +106,9 @@ export async function loadGenerator(
   selectDevice(device as DeviceName);
   const directory = await RunDirectory.open(runDirectory);
   const { model, data: _, ...options } = await directory.readConfig();
-  const { schema, build } = modelEntry(String(model));
+  const { schema, build } = await loadModel(String(model));
   const config = schema.resolve(options, `${runDirectory}/config.json`);
-  const { height, width, channels } = config as Record<string, ConfigValue>;
+  const { height, width, channels, classes: known } = config as Record<string, ConfigValue>;
   if (typeof height !== 'number' || typeof width !== 'number' || typeof channels !== 'number') {
     throw new GanvasError(
       'ERR_CONFIG',
@@ -94,7 +116,8 @@ export async function loadGenerator(
     );
   }
   const { weights } = await directory.loadCheckpoint();
-  const built = build(config, { height, width, channels });
+  const built = build(config, { height, width, channels, classes: Number(known ?? 0) || undefined });
+  const { classes } = built;
   const { generator } = built.networks;
   const { size: zSize } = built.latent;
   for (const optimizer of Object.values(built.optimizers)) optimizer.dispose();
@@ -117,22 +140,34 @@ export async function loadGenerator(
     height,
     width,
     channels,
+    classes,
     async latents(n, seed) {
       assertImages(n);
       return latentVectors(n, zSize, seed);
     },
-    async generate(z, n) {
+    async generate(z, n, labels = classes === undefined ? undefined : everyClass(n, classes)) {
       assertImages(n);
+      assertLabels(labels, n, classes);
       if (z.length !== n * zSize) {
         throw new GanvasError(
           'ERR_SHAPE',
           `generate: ${n} latents take ${n * zSize} numbers, got ${z.length}`,
         );
       }
-      return generatePixels(generator, z, n);
+      return generatePixels(generator, { z, labels }, n);
     },
     dispose: () => generator.dispose(),
   };
+}
+
+function assertLabels(labels: Int32Array | undefined, n: number, classes: number | undefined): void {
+  if (labels === undefined) return;
+  if (classes === undefined) {
+    throw new GanvasError('ERR_ARGUMENT', 'generate: labels were given to a generator that knows no classes');
+  }
+  if (labels.length !== n || labels.some((label) => label < 0 || label >= classes)) {
+    throw new GanvasError('ERR_ARGUMENT', `generate: expected ${n} labels from 0 to ${classes - 1}`);
+  }
 }
 
 function assertImages(n: number): void {

@@ -37,6 +37,12 @@ export interface Phase<N extends Networks = Networks> {
   train: readonly (keyof N & string)[];
   /** Runs in every n-th step only. Default 1. */
   every?: number;
+  /**
+   * Runs in steps from this one, counted from 0, and until before that one only: for training in stages. Phases of
+   * different stages may share a name. Default: always.
+   */
+  from?: number;
+  until?: number;
   /** Runs n times per step, each time but the first with a fresh batch: the critic's steps of WGAN. Default 1. */
   repeat?: number;
   /** Gradients are scaled down to at most this norm, taken over all networks of the phase. Default: no limit. */
@@ -51,4 +57,6 @@ export interface Phase<N extends Networks = Networks> {
   capture?: boolean;
   /** The loss of a batch. Synchronous; it is called inside valueAndGrad. */
   loss(batch: TrainBatch, networks: N): PhaseResult;
+  /** What follows the optimisers' step, such as clipping the weights. Synchronous ops only. */
+  after?(): void;
 }

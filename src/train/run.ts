@@ -1,21 +1,26 @@
 // One training run from beginning to end, with its files: opens the data, builds the model, trains, and writes metrics,
 // sample grids and checkpoints into the run directory. What `ganvas train` calls; the loop itself is trainer.ts.
 
+import { resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { BatchLoader } from '../data/loader.js';
 import { openDataset } from '../data/open.js';
+import { HostRandom } from '../data/random.js';
 import { type DeviceName, device as selectDevice } from '../device.js';
 import { GanvasError } from '../errors.js';
 import { writePngGrid } from '../io/images.js';
 import type { BuiltModel } from '../models/model.js';
-import { modelEntry } from '../models/registry.js';
+import { isModelFile, loadModel, type ModelEntry } from '../models/registry.js';
 import { EMA } from '../optim/ema.js';
+import type { Optimizer } from '../optim/optimizer.js';
+import { cosine, linear, type Schedule } from '../optim/schedules.js';
 import type { Precision } from '../tensor/precision.js';
 import { manualSeed } from '../tensor/random-state.js';
 import { LoaderBatches } from './batches.js';
 import { captureTraining, restoreTraining } from './checkpoint.js';
 import { configHash, type ResolvedConfig, resumedConfig, type TrainingConfig, totalSteps } from './config.js';
-import { generatePixels, latentVectors } from './generator.js';
+import { everyClass, generatePixels, latentVectors } from './generator.js';
+import { pairwiseDiversity, TrainingMonitor } from './monitor.js';
 import type { Networks } from './phase.js';
 import { RunDirectory } from './run-directory.js';
 import { type StepReport, Trainer } from './trainer.js';
@@ -30,7 +35,7 @@ export type TrainEvent =
   | { type: 'eager'; phase: string; reason: string };
 
 export interface TrainRunOptions {
-  /** Name of the model; see `models`. */
+  /** Name of the model (see `models`), or the path of a file that exports one by default: `./my-gan.js`. */
   model: string;
   /** What `openDataset` accepts, or a data set. */
   data: string | Dataset;
@@ -54,6 +59,14 @@ export interface TrainSummary {
   /** The last losses. */
   losses: Record<string, number>;
 }
+
+// Steps between looks at the gradients' norms, which cost a pass over them.
+const gradNormEvery = 100;
+// Images among which the diversity of the data is measured.
+const mostCompared = 64;
+
+/** What config.json calls the model: a file by its full path, to be found from any folder. */
+const recordedName = (model: string) => (isModelFile(model) ? resolve(model) : model);
 
 const dataName = (data: string | Dataset) => (typeof data === 'string' ? data : data.name);
 
@@ -80,8 +93,30 @@ async function openData(options: TrainRunOptions, config: TrainingConfig): Promi
   return data;
 }
 
+/** How many classes the run learns, 0 if labels are not used. */
+function classCount({ classes }: TrainingConfig, dataset: Dataset): number {
+  const there = dataset.labels ? (dataset.classes?.length ?? 0) : 0;
+  if (classes === null || classes === there) return there;
+  if (classes === 0) return 0;
+  throw new GanvasError('ERR_CONFIG', `expected ${classes} classes, ${dataset.name} has ${there}`);
+}
+
+/** The decay of the learning rates that the config asks for, for every network. */
+function decay(
+  { lrDecay, lrDecaySteps }: TrainingConfig,
+  optimizers: Readonly<Record<string, Optimizer>>,
+): Record<string, Schedule> {
+  if (lrDecay === 'none') return {};
+  const schedule = (lrDecay === 'linear' ? linear : cosine)({ end: lrDecaySteps! });
+  return Object.fromEntries(Object.keys(optimizers).map((name) => [name, schedule]));
+}
+
 /** The options of the run that `directory` holds, with what may be changed. */
-async function savedConfig(options: TrainRunOptions, directory: RunDirectory): Promise<ResolvedConfig> {
+async function savedConfig(
+  options: TrainRunOptions,
+  entry: ModelEntry,
+  directory: RunDirectory,
+): Promise<ResolvedConfig> {
   const { model, data, out, config: given = {}, onEvent } = options;
   if (out !== undefined) {
     throw new GanvasError(
@@ -90,7 +125,7 @@ async function savedConfig(options: TrainRunOptions, directory: RunDirectory): P
     );
   }
   const { model: savedModel, data: savedData, ...saved } = await directory.readConfig();
-  if (savedModel !== model) {
+  if (savedModel !== recordedName(model)) {
     throw new GanvasError(
       'ERR_CONFIG',
       `${directory.path} is a run of the model ${String(savedModel)}, not ${model}`,
@@ -100,7 +135,7 @@ async function savedConfig(options: TrainRunOptions, directory: RunDirectory): P
     const message = `the run was started with the data ${String(savedData)} and continues with ${dataName(data)}`;
     onEvent?.({ type: 'warning', message });
   }
-  const { schema } = modelEntry(model);
+  const { schema } = entry;
   schema.resolve(given, 'options');
   return resumedConfig(schema.resolve(saved, `${directory.path}/config.json`), given);
 }
@@ -108,6 +143,7 @@ async function savedConfig(options: TrainRunOptions, directory: RunDirectory): P
 /** A run in progress: the trainer with its files. */
 class Run {
   readonly #options: TrainRunOptions;
+  readonly #model: ModelEntry;
   #directory!: RunDirectory;
   readonly #config: ResolvedConfig & TrainingConfig;
   readonly #loader: BatchLoader;
@@ -116,26 +152,38 @@ class Run {
   readonly #steps: number;
   readonly trainer: Trainer;
   #noise: Float32Array | undefined;
+  #labels: Int32Array | undefined;
+  readonly #monitor = new TrainingMonitor();
+  /** Of grids whose step has not been reported yet. */
+  readonly #diversity = new Map<number, number>();
+  #realDiversity: number | undefined;
   #saved: number | undefined;
   #losses: Record<string, number> = {};
 
-  constructor(options: TrainRunOptions, config: ResolvedConfig, dataset: Dataset) {
+  constructor(options: TrainRunOptions, model: ModelEntry, config: ResolvedConfig, dataset: Dataset) {
     const { height, width, channels } = dataset;
     this.#options = options;
+    this.#model = model;
     this.#config = { ...(config as ResolvedConfig & TrainingConfig), height, width, channels };
-    const { batch, seed, ema, precision } = this.#config;
-    this.#loader = new BatchLoader(dataset, { batch, seed });
+    this.#config.classes = classCount(this.#config, dataset);
+    const { batch, seed, ema, precision, accumulate, classes } = this.#config;
+    this.#loader = new BatchLoader(dataset, { batch: batch * accumulate, seed });
     this.#steps = totalSteps(this.#config, this.#loader.batchesPerEpoch);
+    // Saved with the run, so that continuing it for longer changes no rate.
+    if (this.#config.lrDecay !== 'none') this.#config.lrDecaySteps ??= this.#steps;
     manualSeed(seed);
-    this.#built = modelEntry(options.model).build(this.#config, dataset);
-    const { networks, phases, optimizers } = this.#built;
+    this.#built = model.build(this.#config, { height, width, channels, classes: classes || undefined });
+    const { networks, phases, optimizers, schedules } = this.#built;
     this.#average = ema > 0 ? new EMA(networks.generator, { decay: ema }) : undefined;
     this.trainer = new Trainer<Networks>({
       networks,
       phases,
       optimizers,
       averages: this.#average ? { generator: this.#average } : {},
+      schedules: { ...decay(this.#config, optimizers), ...schedules },
       precision: precision as Precision,
+      accumulate,
+      gradNormEvery,
       data: new LoaderBatches(this.#loader),
       callbacks: [
         {
@@ -155,7 +203,7 @@ class Run {
       this.#options.onEvent?.({ type: 'warning', message });
     } else {
       const checkpoint = await directory.loadCheckpoint(latest);
-      if (checkpoint.state.configHash !== configHash(this.#options.model, this.#config)) {
+      if (checkpoint.state.configHash !== configHash(this.#model.name, this.#config)) {
         throw new GanvasError(
           'ERR_CHECKPOINT',
           `${checkpoint.path} was made with other options than ${directory.path}/config.json has now`,
@@ -169,7 +217,8 @@ class Run {
 
   /** Trains to the end or until the signal, writing into the directory. */
   async run(directory: RunDirectory): Promise<TrainSummary> {
-    const { signal, model, onEvent } = this.#options;
+    const { signal, onEvent } = this.#options;
+    const model = recordedName(this.#options.model);
     const { path: runDirectory } = directory;
     this.#directory = directory;
     await directory.writeConfig({ model, data: dataName(this.#options.data), ...this.#config });
@@ -212,9 +261,31 @@ class Run {
   }
 
   async #onReport({ step, losses, imagesPerSecond }: StepReport): Promise<void> {
+    const diversity = this.#diversity.get(step);
+    this.#diversity.delete(step);
+    const known = diversity === undefined ? losses : { ...losses, diversity };
     this.#losses = losses;
-    await this.#directory.appendMetrics({ step, ...losses, imagesPerSecond });
-    this.#options.onEvent?.({ type: 'step', step, steps: this.#steps, imagesPerSecond, losses });
+    await this.#directory.appendMetrics({ step, ...known, imagesPerSecond });
+    this.#options.onEvent?.({ type: 'step', step, steps: this.#steps, imagesPerSecond, losses: known });
+    this.#watch(step, known);
+  }
+
+  /** Says in plain words what goes wrong. */
+  #watch(step: number, values: Readonly<Record<string, number>>): void {
+    for (const { message } of this.#monitor.observe(step, values)) {
+      this.#options.onEvent?.({ type: 'warning', message });
+    }
+  }
+
+  /** How far apart generated images lie, as a share of the distances between real ones. */
+  async #diversityOf(pixels: Uint8Array, count: number): Promise<number> {
+    if (this.#realDiversity === undefined) {
+      const { dataset } = this.#loader;
+      const first = Int32Array.from({ length: Math.min(dataset.length, mostCompared) }, (_, i) => i);
+      const real = await dataset.batch(first, new HostRandom(this.#config.seed));
+      this.#realDiversity = pairwiseDiversity(real, first.length);
+    }
+    return pairwiseDiversity(pixels, count) / this.#realDiversity;
   }
 
   async #sample(step: number): Promise<void> {
@@ -226,18 +297,24 @@ class Run {
       this.#built.latent.size,
       (seed + 1) % Number.MAX_SAFE_INTEGER,
     );
-    const data = await generatePixels(generator, this.#noise, samples, this.#average);
+    const { classes } = this.#built;
+    if (classes !== undefined) this.#labels ??= everyClass(samples, classes);
+    const latents = { z: this.#noise, labels: this.#labels };
+    const data = await generatePixels(generator, latents, samples, this.#average);
     const path = this.#directory.samplePath(step);
     await writePngGrid(path, { data, count: samples, height: height!, width: width!, channels: channels! });
+    if (samples > 1 && this.#loader.dataset.length > 1) {
+      this.#diversity.set(step, await this.#diversityOf(data, samples));
+    }
     this.#options.onEvent?.({ type: 'sample', step, path });
   }
 
   async #save(step: number): Promise<void> {
     if (this.#saved === step) return;
-    const { model } = this.#options;
+    const { name } = this.#model;
     const content = await captureTraining(this.trainer, {
-      model,
-      configHash: configHash(model, this.#config),
+      model: name,
+      configHash: configHash(name, this.#config),
     });
     const path = await this.#directory.saveCheckpoint(step, content);
     this.#saved = step;
@@ -267,15 +344,18 @@ class Run {
 export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> {
   const { model, data, out, resume } = options;
   const resumed = resume === undefined ? undefined : await RunDirectory.open(resume);
+  const entry = await loadModel(model);
   const config = resumed
-    ? await savedConfig(options, resumed)
-    : modelEntry(model).schema.resolve(options.config, 'options');
+    ? await savedConfig(options, entry, resumed)
+    : entry.schema.resolve(options.config, 'options');
   selectDevice(config.device as DeviceName);
-  const run = new Run(options, config, await openData(options, config as TrainingConfig));
+  const run = new Run(options, entry, config, await openData(options, config as TrainingConfig));
   try {
     // Only now: options or data that cannot work must not leave an empty run behind.
     if (resumed) await run.restore(resumed);
-    return await run.run(resumed ?? (await RunDirectory.create({ model, data: dataName(data), out })));
+    return await run.run(
+      resumed ?? (await RunDirectory.create({ model: entry.name, data: dataName(data), out })),
+    );
   } finally {
     await run.close();
   }

@@ -4,15 +4,16 @@
 import { setImmediate } from 'node:timers/promises';
 import { ready } from '../device.js';
 import { GanvasError } from '../errors.js';
-import { clipGradNorm } from '../optim/clip.js';
+import { assertCount } from '../nn/module.js';
+import { clipGradNorm, globalNorm } from '../optim/clip.js';
 import type { EMA } from '../optim/ema.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Schedule } from '../optim/schedules.js';
 import { valueAndGrad } from '../tensor/autograd.js';
-import { concat, reshape } from '../tensor/ops/index.js';
+import { add, concat, mul, reshape, slice } from '../tensor/ops/index.js';
 import { inFloat32, type Precision, withPrecision } from '../tensor/precision.js';
 import { scope } from '../tensor/scope.js';
-import type { Tensor, TypedArray } from '../tensor/tensor.js';
+import { Tensor, type TypedArray } from '../tensor/tensor.js';
 import type { BatchSource, Networks, Phase, PhaseResult, TrainBatch } from './phase.js';
 import { PhaseProgram } from './phase-program.js';
 
@@ -57,6 +58,13 @@ export interface TrainerOptions<N extends Networks> {
   averages?: PerNetwork<N, EMA>;
   /** What convolutions and matrix products of the phases are computed in; see withPrecision. Default f32. */
   precision?: Precision;
+  /**
+   * Every batch is taken in this many equal parts, one after the other, whose gradients are averaged before the
+   * optimiser's step: the memory of a small batch with the gradient of a large one. Default 1.
+   */
+  accumulate?: number;
+  /** In every n-th step the norms of the gradients are reported too, as `gradNorm<phase>`. Default: never. */
+  gradNormEvery?: number;
   callbacks?: readonly TrainerCallback[];
 }
 
@@ -96,6 +104,8 @@ export class Trainer<N extends Networks = Networks> {
   readonly precision: Precision;
   readonly #schedules: [Optimizer, Schedule, number][];
   readonly #callbacks: readonly TrainerCallback[];
+  readonly #accumulate: number;
+  readonly #gradNormEvery: number;
   readonly #outstanding: Outstanding[] = [];
   readonly #times: { time: number; images: number }[] = [];
   readonly #programs: readonly PhaseProgram[];
@@ -104,7 +114,10 @@ export class Trainer<N extends Networks = Networks> {
   /** @throws GanvasError ERR_ARGUMENT when a phase names an unknown network, or one without an optimiser */
   constructor(options: TrainerOptions<N>) {
     const { networks, phases, optimizers, data, schedules = {}, averages = {}, callbacks = [] } = options;
-    const { precision = 'f32' } = options;
+    const { precision = 'f32', accumulate = 1, gradNormEvery = Number.POSITIVE_INFINITY } = options;
+    assertCount(accumulate, 'Trainer: accumulate');
+    this.#accumulate = accumulate;
+    this.#gradNormEvery = gradNormEvery;
     this.networks = networks;
     this.phases = phases;
     this.optimizers = optimizers;
@@ -195,7 +208,10 @@ export class Trainer<N extends Networks = Networks> {
     let batch = await fetch();
     const trained = new Set<string>();
     for (const [i, phase] of this.phases.entries()) {
-      if (this.#steps % (phase.every ?? 1) !== 0) continue;
+      const { every = 1, from = 0, until = Number.POSITIVE_INFINITY } = phase;
+      // A stage that is over will not come again, and its recordings hold memory.
+      if (this.#steps >= until) this.#programs[i].dispose();
+      if (this.#steps % every !== 0 || this.#steps < from || this.#steps >= until) continue;
       let result: PhaseResult | undefined;
       for (let turn = 0; turn < (phase.repeat ?? 1); turn++) {
         if (turn > 0) batch = await fetch();
@@ -221,6 +237,8 @@ export class Trainer<N extends Networks = Networks> {
   }
 
   #carryOut(phase: Phase<N>, program: PhaseProgram, batch: TrainBatch): PhaseResult {
+    // An eager update gives the same bits, and may do what the recorded ones do not.
+    if ((this.#steps + 1) % this.#gradNormEvery === 0) return this.#update(phase, batch, true);
     const settled = program.reason !== undefined;
     const result = program.run(batch);
     if (!settled && program.reason !== undefined) {
@@ -229,13 +247,12 @@ export class Trainer<N extends Networks = Networks> {
     return result;
   }
 
-  #update(phase: Phase<N>, batch: TrainBatch): PhaseResult {
+  #update(phase: Phase<N>, batch: TrainBatch, withNorm = false): PhaseResult {
     return scope(() => {
       const optimizers = phase.train.map((name) => this.optimizers[name]!);
       const parameters = optimizers.flatMap((optimizer) => optimizer.parameters);
-      const { value, grads } = withPrecision(this.precision, () =>
-        valueAndGrad(() => phase.loss(batch, this.networks), parameters),
-      );
+      const { value, grads } = this.#gradients(phase, batch, parameters);
+      const norm = withNorm ? { [`gradNorm${phase.name}`]: globalNorm(grads) } : {};
       const applied = phase.clip === undefined ? grads : clipGradNorm(grads, phase.clip).grads;
       let position = 0;
       for (const optimizer of optimizers) {
@@ -243,8 +260,36 @@ export class Trainer<N extends Networks = Networks> {
         optimizer.step(applied.slice(position, end));
         position = end;
       }
-      return value;
+      phase.after?.();
+      return { ...value, ...norm };
     });
+  }
+
+  /** The phase's result and the gradients of a batch, or their means over its parts. */
+  #gradients(
+    phase: Phase<N>,
+    batch: TrainBatch,
+    parameters: readonly Tensor[],
+  ): { value: PhaseResult; grads: Tensor[] } {
+    const of = (part: TrainBatch) =>
+      withPrecision(this.precision, () => valueAndGrad(() => phase.loss(part, this.networks), parameters));
+    const parts = this.#accumulate === 1 ? [batch] : partsOf(batch, this.#accumulate);
+    const first = of(parts[0]);
+    let grads = first.grads;
+    let value: PhaseResult = first.value;
+    for (const part of parts.slice(1)) {
+      const next = of(part);
+      grads = scopedSums(grads, next.grads);
+      value = Object.fromEntries(
+        Object.entries(value).map(([name, t]) => [name, add(t, next.value[name])]),
+      ) as PhaseResult;
+    }
+    if (parts.length === 1) return { value, grads };
+    const mean = (t: Tensor) => mul(t, 1 / parts.length);
+    return {
+      value: Object.fromEntries(Object.entries(value).map(([name, t]) => [name, mean(t)])) as PhaseResult,
+      grads: grads.map(mean),
+    };
   }
 
   async #report(): Promise<void> {
@@ -273,6 +318,36 @@ export class Trainer<N extends Networks = Networks> {
   }
 }
 
+/** A batch cut into equal parts. Throws ERR_ARGUMENT when it cannot be. */
+function partsOf(batch: TrainBatch, count: number): TrainBatch[] {
+  const { size } = batch;
+  if (size % count !== 0) {
+    throw new GanvasError('ERR_ARGUMENT', `a batch of ${size} cannot be taken in ${count} equal parts`);
+  }
+  const part = size / count;
+  return Array.from({ length: count }, (_, i) => {
+    const rows = (t: Tensor) => {
+      const rest = t.shape.slice(1);
+      return slice(t, [i * part, ...rest.map(() => 0)], [part, ...rest]);
+    };
+    const tensors = Object.entries(batch).map(([name, value]) => [
+      name,
+      value instanceof Tensor ? rows(value) : value,
+    ]);
+    return { ...Object.fromEntries(tensors), size: part } as TrainBatch;
+  });
+}
+
+/** a + b for each pair, the summands freed. */
+function scopedSums(a: readonly Tensor[], b: readonly Tensor[]): Tensor[] {
+  return a.map((t, i) => {
+    const sum = add(t, b[i]);
+    t.dispose();
+    b[i].dispose();
+    return sum;
+  });
+}
+
 function checkPhase<N extends Networks>(
   phase: Phase<N>,
   networks: N,
@@ -291,6 +366,10 @@ function checkPhase<N extends Networks>(
     if (!Number.isSafeInteger(value) || value < 1) {
       throw fail(`has ${key} = ${value}; expected an integer of at least 1`);
     }
+  }
+  const { from = 0, until = Number.POSITIVE_INFINITY } = phase;
+  if (!(from >= 0 && from < until)) {
+    throw fail(`runs from step ${from} until ${until}; expected 0 <= from < until`);
   }
   if (phase.clip !== undefined && !(phase.clip > 0))
     throw fail(`has clip = ${phase.clip}; expected a number above 0`);

@@ -3,8 +3,11 @@
 
 import { PassThrough } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
+import type { Robustness, RobustnessOptions } from '../../src/adversarial/robustness.js';
+import type { ClassifierRunOptions, ClassifierSummary } from '../../src/classifier/train.js';
 import type { CommandContext } from '../../src/cli/io.js';
 import { type ConfigSchema, defineConfig } from '../../src/config/schema.js';
+import type { Dataset } from '../../src/data/dataset.js';
 import { GanvasError } from '../../src/errors.js';
 import type { ModelEntry } from '../../src/models/registry.js';
 import { trainingConfig } from '../../src/train/config.js';
@@ -68,6 +71,42 @@ export async function loadGenerator(runDirectory: string): Promise<Generator> {
   };
 }
 
+/** Two steps at most, then an accuracy of 75 %. */
+export async function trainClassifier(
+  data: string | Dataset,
+  { out, resume, signal, onEvent }: ClassifierRunOptions = {},
+): Promise<ClassifierSummary> {
+  const runDirectory = resume ?? out ?? `runs/classifier-${String(data)}-001`;
+  onEvent?.({ type: 'start', runDirectory, model: 'classifier', step: 0, steps: 2, parameters: 1 });
+  let step = 0;
+  for (; step < 2 && !signal?.aborted; step++) {
+    await setTimeout(2);
+    onEvent?.({ type: 'step', step: step + 1, steps: 2, imagesPerSecond: 1234.5, losses: { lossC: 0.5 } });
+  }
+  if (step < 2) return { interrupted: true, step, runDirectory };
+  onEvent?.({ type: 'accuracy', step, accuracy: 0.75 });
+  return { interrupted: false, step, runDirectory, accuracy: 0.75 };
+}
+
+/** Images of 2 x 3 pixels, every second of which is taken for another class after the attack. */
+export async function measureRobustness(run: string, options: RobustnessOptions): Promise<Robustness> {
+  if (run.includes('absent')) throw new GanvasError('ERR_FILE_IO', `cannot open the run ${run}`);
+  const { images = 1000, examples: count = 10, onProgress } = options;
+  onProgress?.(images, images);
+  return {
+    images,
+    clean: 0.975,
+    fgsm: 0.25,
+    iterated: 0,
+    grid: { data: new Float32Array(3 * count * 6), count: 3 * count, height: 2, width: 3, channels: 1 },
+    examples: Array.from({ length: count }, (_, i) => ({
+      label: String(i),
+      before: String(i),
+      after: String(i + (i % 2)),
+    })),
+  };
+}
+
 /** A stream that keeps what is written to it. */
 export function recorder(isTTY = false): NodeJS.WriteStream & { text(): string } {
   const chunks: string[] = [];
@@ -77,5 +116,6 @@ export function recorder(isTTY = false): NodeJS.WriteStream & { text(): string }
 }
 
 export function context(overrides: Partial<CommandContext> = {}) {
-  return { out: recorder(), err: recorder(), models, trainRun, loadGenerator, ...overrides };
+  const parts = { models, trainRun, loadGenerator, trainClassifier, measureRobustness };
+  return { out: recorder(), err: recorder(), ...parts, ...overrides };
 }

@@ -136,8 +136,12 @@ test.each([-1, 2, Number.NaN])('there is no image number %d', async (index) => {
 describe('opening by name or folder', () => {
   test.each([
     ['mnst', 'there is no data set or folder "mnst"; did you mean "mnist"?'],
+    ['emojis', 'did you mean "emoji"?'],
     ['fashion_mnist', 'did you mean "fashion-mnist"?'],
-    ['./zebras', 'known: digits, mnist, fashion-mnist, or a folder of images'],
+    [
+      './zebras',
+      'known: digits, mnist, fashion-mnist, stacked-mnist, emoji, emoji-google, or a folder of images',
+    ],
     ['constructor', 'there is no data set or folder "constructor"'],
   ])('"%s" is unknown', async (spec, message) => {
     await expect(openDataset(spec)).rejects.toMatchObject({

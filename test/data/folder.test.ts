@@ -97,7 +97,7 @@ describe('colours', () => {
     await image(join(folder, 'a.png'), { r: 0, g: 0, b: 0, alpha: 0 });
     expect(await pixel(folder, {})).toEqual([255, 255, 255]);
     expect(await pixel(folder, { channels: 1 })).toEqual([255]);
-    expect((await pixel(folder, { channels: 4 }))[3]).toBe(0);
+    expect(await pixel(folder, { channels: 4 })).toEqual([255, 255, 255, 0]);
   });
 
   test('16 bits a channel, grey and RGB', async () => {

@@ -1,9 +1,11 @@
 // The shapes of the two models: any size and channel count they promise, and the paper's rules about layers.
 
 import { describe, expect, test } from 'vitest';
-import { dcgan, dcganDiscriminator, dcganGenerator, sizesDown } from '../../src/models/dcgan.js';
+import { dcgan } from '../../src/models/dcgan.js';
 import { gan } from '../../src/models/gan.js';
+import { dcganDiscriminator, dcganGenerator, sizesDown } from '../../src/networks/dcgan.js';
 import { Conv2d, ConvTranspose2d } from '../../src/nn/conv.js';
+import type { Module } from '../../src/nn/module.js';
 import { BatchNorm2d } from '../../src/nn/norm.js';
 import { randn } from '../../src/tensor/ops/index.js';
 import { manualSeed } from '../../src/tensor/random-state.js';
@@ -38,7 +40,7 @@ describe.each([
 
   test('dcgan makes images in [-1, 1] and judges them', () =>
     scope(async () => {
-      const [g, d] = [dcganGenerator(dims, 10, 4), dcganDiscriminator(dims, 4)];
+      const [g, d] = [dcganGenerator(dims, 10, { baseWidth: 4 }), dcganDiscriminator(dims, { baseWidth: 4 })];
       const images = g.forward(randn([batch, 10]));
       expect(images.shape).toEqual([batch, height, width, channels]);
       for (const v of await images.data()) expect(Math.abs(v)).toBeLessThanOrEqual(1);
@@ -56,13 +58,14 @@ describe.each([
 
 test('dcgan normalises everywhere but at the output of G and the input of D', () => {
   const dims = { height: 32, width: 32, channels: 3 };
-  const count = (net: ReturnType<typeof dcganGenerator>, kind: new (...args: never[]) => unknown) =>
+  const count = (net: Module, kind: new (...args: never[]) => unknown) =>
     net.modules().filter((module) => module instanceof kind).length;
-  const [g, d] = [dcganGenerator(dims), dcganDiscriminator(dims)];
+  const [g, d] = [dcganGenerator(dims, 100), dcganDiscriminator(dims)];
   expect([count(g, ConvTranspose2d), count(g, BatchNorm2d)]).toEqual([3, 3]);
   expect([count(d, Conv2d), count(d, BatchNorm2d)]).toEqual([3, 2]);
   expect(g.layers.at(-1)).toBeInstanceOf(ConvTranspose2d);
-  expect(d.layers[1]).toBeInstanceOf(Conv2d);
+  expect(d.body.modules()[1]).toBeInstanceOf(Conv2d);
+  expect(d.body.modules()[2]).toBeInstanceOf(Conv2d);
 });
 
 test('dcgan refuses other sizes and proposes one', () => {
@@ -74,7 +77,7 @@ test('dcgan refuses other sizes and proposes one', () => {
 test('the same seed makes the same networks', async () => {
   const weights = async () => {
     manualSeed(11);
-    const net = dcganGenerator({ height: 8, width: 8, channels: 1 }, 4, 2);
+    const net = dcganGenerator({ height: 8, width: 8, channels: 1 }, 4, { baseWidth: 2 });
     return Promise.all(net.parameters().map(async (t) => Array.from(await t.data())));
   };
   expect(await weights()).toEqual(await weights());

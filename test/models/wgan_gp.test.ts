@@ -11,7 +11,7 @@ const folder = await temporaryFolder();
 
 test('has the defaults of algorithm 1, and the critic no batch normalisation', () => {
   const config = wganGp.schema.resolve({ baseWidth: 4 }, 'test');
-  expect(config).toMatchObject({ lr: 1e-4, beta1: 0, beta2: 0.9, dSteps: 5, lambda: 10 });
+  expect(config).toMatchObject({ lr: 1e-4, beta1: 0, beta2: 0.9, dSteps: 5, penaltyWeight: 10 });
   const { networks, optimizers } = wganGp.build(config, { height: 16, width: 16, channels: 3 });
   const hasBatchNorm = (network: { modules(): unknown[] }) =>
     network.modules().some((layer) => layer instanceof BatchNorm2d);

@@ -2,7 +2,7 @@
 
 import { afterAll, expect, test } from 'vitest';
 import { memory } from '../../src/device.js';
-import { dcganGenerator } from '../../src/models/dcgan.js';
+import { dcganGenerator } from '../../src/networks/dcgan.js';
 import {
   BatchNorm1d,
   BatchNorm2d,
@@ -39,7 +39,7 @@ const half = { stride: 2, padding: 1 } as const;
 const leaky = { activation: 'leakyRelu', slope: 0.1 } as const;
 const cases: Record<string, { network: () => Sequential; x: number[]; layers: number }> = {
   'the generator of DCGAN: a linear layer and a reshape before the first norm': {
-    network: () => dcganGenerator({ height: 28, width: 28, channels: 1 }, 10, 8),
+    network: () => dcganGenerator({ height: 28, width: 28, channels: 1 }, 10, { baseWidth: 8 }),
     x: [3, 10],
     layers: 5,
   },

@@ -44,7 +44,7 @@ vi.mock('../../src/models/registry.js', () => {
       };
     },
   });
-  return { modelEntry: () => entry };
+  return { loadModel: async () => entry, isModelFile: () => false };
 });
 
 const folder = await temporaryFolder();

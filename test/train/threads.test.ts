@@ -4,9 +4,10 @@
 import { afterEach, expect, test } from 'vitest';
 import { setThreads, threads } from '../../src/device.js';
 import { gradientPenalty, hinge, wasserstein } from '../../src/losses/index.js';
-import { dcgan, dcganGenerator } from '../../src/models/dcgan.js';
+import { dcgan } from '../../src/models/dcgan.js';
 import { gan } from '../../src/models/gan.js';
 import type { BuiltModel, ModelEntry } from '../../src/models/model.js';
+import { dcganGenerator } from '../../src/networks/dcgan.js';
 import * as nn from '../../src/nn/index.js';
 import { Adam } from '../../src/optim/adam.js';
 import { noGrad } from '../../src/tensor/autograd.js';
@@ -96,7 +97,7 @@ function wganGp(): Game {
     new nn.Flatten(),
     new nn.Linear(48 * 64, 1),
   );
-  const generator = dcganGenerator({ height: 32, width: 32, channels: 3 }, 32, 16);
+  const generator = dcganGenerator({ height: 32, width: 32, channels: 3 }, 32, { baseWidth: 16 });
   const penalised = (real: Tensor, fake: Tensor) =>
     add(
       wasserstein.discriminator(critic.forward(real), critic.forward(fake)),

@@ -2,12 +2,13 @@
 // config schema. Ctrl-C (or SIGTERM) stops after the current step and saves; a second one exits at once. The
 // training itself is src/train/run.ts.
 
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { didYouMean } from '../../config/closest.js';
 import { readConfigFile } from '../../config/file.js';
 import { datasetNames } from '../../data/open.js';
 import { GanvasError } from '../../errors.js';
-import type { ModelEntry } from '../../models/registry.js';
+import { isModelFile, loadModel, type ModelEntry } from '../../models/registry.js';
 import { trainingConfig } from '../../train/config.js';
 import type { TrainSummary } from '../../train/run.js';
 import { RunDirectory } from '../../train/run-directory.js';
@@ -16,7 +17,7 @@ import { addSchemaOptions, configOf } from '../options.js';
 import { TrainProgress } from '../progress.js';
 
 /** Comes with ganvas, so that a first run needs nothing. */
-const defaultData = 'digits';
+export const defaultData = 'digits';
 
 type Models = Readonly<Record<string, ModelEntry>>;
 
@@ -59,22 +60,23 @@ export async function gatherTraining(
   if (model === undefined) {
     throw new GanvasError('ERR_CONFIG', `name the model to train: ${Object.keys(models).join(', ')}`);
   }
-  if (!Object.hasOwn(models, model)) {
+  if (!Object.hasOwn(models, model) && !isModelFile(model)) {
     const hint = didYouMean(model, Object.keys(models)) || `; known: ${Object.keys(models).join(', ')}`;
     throw new GanvasError('ERR_CONFIG', `unknown model "${model}"${hint}`);
   }
-  if (recorded !== undefined && recorded !== model) {
+  const { schema } = models[model] ?? (await loadModel(model));
+  if (recorded !== undefined && recorded !== model && recorded !== resolve(model)) {
     throw new GanvasError('ERR_CONFIG', `${source} is for the model ${recorded}, not ${model}`);
   }
   const data = options.data ?? stringEntry(known, 'data', source);
-  const config = { ...fromFile, ...configOf(options, models[model].schema) };
+  const config = { ...fromFile, ...configOf(options, schema) };
   return { model, data, config, out: options.out, resume: options.resume };
 }
 
 /**
  * Calls `stop` on the first Ctrl-C or SIGTERM and ends the process on the second; returns how to undo that.
  */
-function catchSignals(stop: (exitCode: number) => void): () => void {
+export function catchSignals(stop: (exitCode: number) => void): () => void {
   let stopping = false;
   const handler = (signal: NodeJS.Signals) => {
     const exitCode = signal === 'SIGTERM' ? exitCodes.terminated : exitCodes.interrupted;
@@ -135,6 +137,7 @@ Examples:
   $ ganvas train dcgan --data ./photos --batch 32 --out runs/photos
   $ ganvas train --resume runs/dcgan-mnist-001
   $ ganvas train dcgan --help      # all options of one model
+  $ ganvas train ./my-gan.js       # a model of your own: docs/write-a-model.md
 
 Ctrl-C saves and exits; a second Ctrl-C exits at once.`;
 

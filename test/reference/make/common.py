@@ -30,8 +30,8 @@ def encode(value):
 
 
 def save(name, value):
-    os.makedirs(FOLDER, exist_ok=True)
     path = os.path.join(FOLDER, name + ".json")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:
         file.write(encode(value) + "\n")
     print(f"{path}: {os.path.getsize(path)} bytes")

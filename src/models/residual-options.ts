@@ -1,0 +1,95 @@
+// The options that the models with residual networks share (SNGAN, projection GAN, SAGAN; BigGAN takes some), and the
+// networks that they describe. Defaults of rates are those of SNGAN's recipe, widths those that a laptop can train.
+
+import type { ConfigOf } from '../config/schema.js';
+import type { ImageDims } from '../networks/dims.js';
+import {
+  attentionSides,
+  type ResidualDiscriminator,
+  type ResidualGenerator,
+  residualDiscriminator,
+  residualGenerator,
+} from '../networks/residual.js';
+import { gameFields } from './game-options.js';
+
+const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
+
+/** The game of all residual models: hinge loss and an Adam without momentum. */
+export const hingeFields = {
+  ...gameFields,
+  loss: { ...gameFields.loss, default: 'hinge' },
+  beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
+  beta2: { ...decay, default: 0.9, help: 'decay of the squared gradient in Adam' },
+} as const;
+
+export const baseWidth = {
+  type: 'integer',
+  default: 16,
+  min: 1,
+  max: 4096,
+  help: 'channels nearest to images of more than 32 pixels, and a share of all others; the paper: 64',
+} as const;
+
+/** Options of residual networks. */
+export const residualFields = {
+  ...hingeFields,
+  zSize: { ...gameFields.zSize, default: 128 },
+  lrDecay: {
+    type: 'enum',
+    choices: ['none', 'linear', 'cosine'],
+    default: 'linear',
+    help: 'how the learning rates fall to nothing',
+  },
+  baseWidth,
+  spectral: {
+    type: 'enum',
+    choices: ['none', 'd', 'both'],
+    default: 'd',
+    help: 'spectral normalisation of the weights of D, or of G and D',
+  },
+  attention: {
+    type: 'integer',
+    default: null,
+    min: 1,
+    help: 'larger side of the feature map that both networks look over with self-attention',
+  },
+  pool: {
+    type: 'enum',
+    choices: ['sum', 'mean'],
+    default: 'sum',
+    help: "how D's features are gathered from the pixels of its last map",
+  },
+} as const;
+
+/** What of the networks is the model's own. */
+export interface ResidualShape {
+  /** Makes both networks conditional. */
+  classes?: number;
+  /** See ResidualDiscriminatorOptions. */
+  wide?: boolean;
+}
+
+/** The two networks as these options say. */
+export function residualNetworks(
+  dims: ImageDims,
+  config: ConfigOf<typeof residualFields>,
+  { classes, wide }: ResidualShape = {},
+): { generator: ResidualGenerator; discriminator: ResidualDiscriminator } {
+  const { zSize, baseWidth, spectral, pool } = config;
+  const common = { baseWidth, classes, attention: config.attention ?? undefined };
+  return {
+    generator: residualGenerator(dims, { ...common, zSize, spectralNorm: spectral === 'both' }),
+    discriminator: residualDiscriminator(dims, {
+      ...common,
+      spectralNorm: spectral !== 'none',
+      pool,
+      wide,
+    }),
+  };
+}
+
+/** The largest feature map of at most `most` pixels, or the smallest if all are larger. Throws as mapSizes. */
+export function attentionUpTo(dims: ImageDims, most: number): number {
+  const sides = attentionSides(dims);
+  return sides.find((side) => side <= most) ?? sides[sides.length - 1];
+}
