@@ -138,7 +138,7 @@ build_once() {
 build_once build/.native-built build/Release/ganvas.node \
   'building the native addon (a minute or two the first time)' build:native native CMakeLists.txt package-lock.json
 build_once build/.ts-built dist/cli/main.js 'building the TypeScript' build:ts \
-  src tsconfig.json tsconfig.build.json package-lock.json
+  src scripts/bundle.mjs tsconfig.json tsconfig.build.json package-lock.json
 
 # npx looks for the package's own command here; npm links it only for packages that depend on ganvas.
 chmod +x dist/cli/main.js

@@ -1,5 +1,16 @@
 // The public surface of ganvas, nothing else.
 
+export * as adversarial from './adversarial/index.js';
+export type { Judgement } from './classifier/evaluate.js';
+export { type Classifier, loadClassifier } from './classifier/load.js';
+export { ImageClassifier, type ImageClassifierOptions } from './classifier/network.js';
+export { heldOutSplit } from './classifier/split.js';
+export {
+  type ClassifierEvent,
+  type ClassifierRunOptions,
+  type ClassifierSummary,
+  trainClassifier,
+} from './classifier/train.js';
 export { type ConfigSchema, defineConfig } from './config/schema.js';
 export type { Dataset, DatasetOptions } from './data/dataset.js';
 export { type Batch, BatchLoader } from './data/loader.js';
@@ -26,6 +37,7 @@ export {
   type SafetensorsFile,
   writeSafetensors,
 } from './io/safetensors.js';
+export * as latents from './latents/index.js';
 export * as losses from './losses/index.js';
 export {
   type FeatureStatistics,
@@ -226,8 +238,16 @@ export { Generator, type GeneratorState, manualSeed } from './tensor/random-stat
 export { keep, scope } from './tensor/scope.js';
 export { type DType, type NestedArray, type Shape, Tensor, type TypedArray } from './tensor/tensor.js';
 export { LoaderBatches, toPixels, toUnitRange } from './train/batches.js';
-export { type Generator as ImageGenerator, loadGenerator } from './train/generator.js';
+export { type Encoder, type Labeller, loadEncoder, loadLabeller } from './train/encoder.js';
+export {
+  type Generator as ImageGenerator,
+  loadGenerator,
+  type Projection,
+  type ProjectOptions,
+  type SampleOptions,
+} from './train/generator.js';
 export type { BatchSource, Networks, Phase, PhaseResult, TrainBatch } from './train/phase.js';
+export { loadRecogniser, type Recogniser } from './train/recogniser.js';
 export { type TrainEvent, type TrainRunOptions, type TrainSummary, trainRun } from './train/run.js';
 export {
   type CaptureState,

@@ -8,12 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openDataset } from '../../src/data/open.js';
-import { manualSeed } from '../../src/index.js';
 import { writePngGrid } from '../../src/io/images.js';
 import { loadGenerator } from '../../src/train/generator.js';
 import { trainRun } from '../../src/train/run.js';
 import { record } from '../report.js';
-import { classify, makeClassifier, trainClassifier } from './classifier.js';
+import { judgeSamples, trainJudge } from './classifier.js';
 
 const { values } = parseArgs({
   options: {
@@ -27,13 +26,12 @@ const { values } = parseArgs({
 const minutes = Number(values.minutes ?? 10);
 const samples = 2000;
 
-manualSeed(7);
-const data = await openDataset('mnist', { height: 28, width: 28, channels: 1 });
-const judge = makeClassifier();
-const accuracy = await trainClassifier(judge, data, 8);
-console.log(`classifier: ${(accuracy * 100).toFixed(2)} % of ${Math.ceil(data.length / 10)} held-out digits`);
-
+const data = await openDataset('mnist');
 const folder = await mkdtemp(join(tmpdir(), 'ganvas-quality-'));
+const judge = await trainJudge(data, folder);
+const { accuracy, real } = judge;
+console.log(`classifier: ${(accuracy * 100).toFixed(2)} % of ${real.count} held-out digits`);
+
 const clock = new AbortController();
 const timer = setTimeout(() => clock.abort(), minutes * 60_000);
 const began = performance.now();
@@ -58,12 +56,12 @@ const seconds = (performance.now() - began) / 1000;
 
 const generator = await loadGenerator(out, { device: 'cpu' });
 const images = await generator.generate(await generator.latents(samples, 1), samples);
-const { classes, confidence } = await classify(judge, images);
-const shares = Array.from({ length: 10 }, (_, digit) => classes.filter((c) => c === digit).length / samples);
-const meanConfidence = confidence.reduce((a, b) => a + b, 0) / samples;
+const { shares, confidence, frechet } = await judgeSamples(judge, images);
 console.log(`${values.model}, ${values.precision}: ${summary.step} steps in ${seconds.toFixed(0)} s`);
 console.log(`shares of 0–9: ${shares.map((s) => `${(s * 100).toFixed(1)} %`).join(', ')}`);
-console.log(`mean confidence: ${meanConfidence.toFixed(3)}`);
+console.log(
+  `mean confidence: ${confidence.toFixed(3)}; Fréchet distance of its features: ${frechet.toFixed(2)}`,
+);
 if (values.grid) {
   await writePngGrid(
     values.grid,
@@ -77,10 +75,12 @@ if (values.json)
     steps: summary.step,
     seconds,
     shares,
-    meanConfidence,
+    meanConfidence: confidence,
+    frechet,
   });
 generator.dispose();
+judge.classifier.dispose();
 await rm(folder, { recursive: true });
-const good = accuracy >= 0.97 && shares.every((s) => s >= 0.03 && s <= 0.25) && meanConfidence >= 0.85;
+const good = accuracy >= 0.97 && shares.every((s) => s >= 0.03 && s <= 0.25) && confidence >= 0.85;
 console.log(good ? 'passed' : 'FAILED');
 process.exitCode = good ? 0 : 1;

@@ -111,7 +111,7 @@ function direction(
  *
  * @param model as it stands: turn dropout and batch statistics off first with eval()
  * @param x f32 [n, ...], within `range`
- * @param labels whatever J takes; for cross-entropy i32 [n]
+ * @param labels whatever J takes; by default i32 [n]
  * @returns f32, of the shape of x
  * @throws GanvasError ERR_ARGUMENT for an impossible eps or range, ERR_SHAPE when logits and labels do not fit
  */
@@ -134,7 +134,7 @@ export function fgsm(model: LogitFunction, x: Tensor, labels: Tensor, options: F
  *
  * @param model as it stands: turn dropout and batch statistics off first with eval()
  * @param x f32 [n, ...], within `range`
- * @param labels whatever J takes; for cross-entropy i32 [n]
+ * @param labels whatever J takes; by default i32 [n]
  * @returns f32, of the shape of x
  * @throws GanvasError ERR_ARGUMENT for impossible options, ERR_SHAPE when logits and labels do not fit
  */

@@ -34,7 +34,7 @@ export interface RobustnessOptions {
   /** Default 'auto'. */
   device?: string;
   signal?: AbortSignal;
-  /** Told how many images have been attacked, after every few. */
+  /** Told how many images have been attacked, at first and after every few. */
   onProgress?: (done: number, total: number) => void;
   onWarning?: (message: string) => void;
 }
@@ -115,6 +115,7 @@ export async function measureRobustness(
         : pgd(network, x, labels, { eps, steps, stepSize, randomStart, generator });
 
     const right = { images: 0, clean: 0, fgsm: 0, iterated: 0 };
+    options.onProgress?.(0, attacked.length);
     await forEachBatch(attacked, async (x, labels) => {
       if (options.signal?.aborted) return;
       const y = tensor(labels, [labels.length]);

@@ -41,6 +41,21 @@ export function parseInteger(
   return value;
 }
 
+/** A number in (0, most] from the text of an argument. Throws ERR_CONFIG. */
+export function parseAmount(flag: string, text: string, most: number): number {
+  const expected = `a number above 0 and at most ${most}`;
+  const value = parseNumber(flag, text, expected);
+  if (value > 0 && value <= most) return value;
+  throw bad(flag, expected, text);
+}
+
+/** One of a few names. Throws ERR_CONFIG. */
+export function parseChoice<const T extends string>(flag: string, text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw bad(flag, `one of ${choices.join(', ')}`, text);
+}
+
 function parseField(flag: string, field: ConfigField, given: string | boolean): ConfigValue {
   if (typeof given === 'boolean' || field.type === 'string' || field.type === 'enum') return given;
   return parseNumber(flag, given, describeField(field));

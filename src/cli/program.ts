@@ -5,13 +5,17 @@ import { Command, CommanderError } from 'commander';
 import { GanvasError } from '../errors.js';
 import { isModelFile, loadModel } from '../models/registry.js';
 import { version } from '../version.js';
+import { addArithmetic } from './commands/arithmetic.js';
 import { addAttack } from './commands/attack.js';
 import { addClassifier } from './commands/classifier.js';
 import { addDoctor } from './commands/doctor.js';
 import { addInterpolate } from './commands/interpolate.js';
+import { addMix } from './commands/mix.js';
 import { addModels } from './commands/models.js';
+import { addProject } from './commands/project.js';
 import { addSample } from './commands/sample.js';
 import { addTrain } from './commands/train.js';
+import { addTraverse } from './commands/traverse.js';
 import { type CommandContext, exitCodes } from './io.js';
 
 const examples = `
@@ -42,7 +46,19 @@ function buildProgram(context: CommandContext): Command {
         ),
     })
     .addHelpText('after', examples);
-  const commands = [addTrain, addSample, addInterpolate, addClassifier, addAttack, addModels, addDoctor];
+  const commands = [
+    addTrain,
+    addSample,
+    addInterpolate,
+    addArithmetic,
+    addTraverse,
+    addMix,
+    addProject,
+    addClassifier,
+    addAttack,
+    addModels,
+    addDoctor,
+  ];
   for (const add of commands) add(program, context);
   return program;
 }

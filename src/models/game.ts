@@ -4,7 +4,12 @@
 
 import { AdaptiveAugment, diffAugment } from '../augment/index.js';
 import { GanvasError } from '../errors.js';
-import { type AdversarialLoss, adversarialLosses } from '../losses/adversarial.js';
+import {
+  type AdversarialLoss,
+  adversarialLosses,
+  type LeastSquaresOptions,
+  type SmoothingOptions,
+} from '../losses/adversarial.js';
 import { meanFeatureMatching } from '../losses/divergence.js';
 import { type Critic, dragan, gradientPenalty, r1, r2 } from '../losses/gradient-penalty.js';
 import { flipLabels, HistoricalAverage, LeCam, orthogonalRegularisation } from '../losses/regularisers.js';
@@ -56,7 +61,7 @@ export interface Game {
   classes?: number;
   dims: ImageDims;
   /** An objective that differs from the one that the options ask for. */
-  objective?: AdversarialLoss;
+  objective?: (typeof adversarialLosses)[keyof typeof adversarialLosses];
   /** Optimisers that differ from those that the options ask for. */
   optimizers?: { generator?: Optimizer; discriminator?: Optimizer };
   /** What the model adds to the two losses. */
@@ -196,7 +201,8 @@ const total = (terms: Terms, loss?: Tensor): PhaseResult => ({
 export function adversarialGame(game: Game, config: GameConfig): BuiltModel {
   assertConsistent(game, config);
   const { generator, discriminator, latent, classes, terms = {} } = game;
-  const objective = game.objective ?? adversarialLosses[config.loss];
+  const objective: AdversarialLoss<SmoothingOptions & LeastSquaresOptions> =
+    game.objective ?? adversarialLosses[config.loss];
   const state = stateOf(game, config);
   const clip = config.clipGradients > 0 ? config.clipGradients : undefined;
   const known = (labels: Tensor | undefined) => (classes === undefined ? undefined : labels);
@@ -254,7 +260,7 @@ export function adversarialGame(game: Game, config: GameConfig): BuiltModel {
         if (state.pastDiscriminator) {
           own.historyD = mul(state.pastDiscriminator.forward(), config.historicalAveraging);
         }
-        return { ...logitReport(config.loss, real.logits, fake.logits, loss), ...total(loss, own) };
+        return { ...logitReport(config.loss, real.logits, fake.logits, loss), ...total(own, loss) };
       },
       after() {
         state.noise?.step();

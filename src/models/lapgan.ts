@@ -1,6 +1,7 @@
-// LAPGAN (Denton et al. 2015): one small game for the base of a Laplacian pyramid and one for the details of each level,
-// all of them played in every step, each on the pyramid of the same real images. Unlike the authors, who trained the
-// levels one after another with SGD, this uses Adam unless told otherwise. Networks: networks/lapgan.ts.
+// LAPGAN (Denton et al. 2015): one small game for the base of a Laplacian pyramid and one for the details of
+// each level, all of them played in every step, each on the pyramid of the same real images. Unlike the
+// authors, who trained the levels one after another with SGD, this uses Adam unless told otherwise. Networks:
+// networks/lapgan.ts.
 
 import { adversarialLosses } from '../losses/adversarial.js';
 import { LapganDiscriminator, LapganGenerator, laplacianPyramid } from '../networks/lapgan.js';

@@ -56,7 +56,7 @@ export const dcganFields = {
   },
   discriminatorNorm: {
     type: 'enum',
-    choices: dcganNorms,
+    choices: ['batch', 'instance', 'none'],
     default: 'batch',
     help: "normalisation of the discriminator's hidden layers",
   },

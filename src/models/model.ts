@@ -3,13 +3,14 @@
 
 import type { ConfigFields, ConfigOf, ConfigSchema } from '../config/schema.js';
 import { defineConfig } from '../config/schema.js';
+import type { Dataset } from '../data/dataset.js';
 import { GanvasError } from '../errors.js';
 import type { Code } from '../networks/codes.js';
 import type { ImageDims } from '../networks/dims.js';
 import type { AnyModule, Module } from '../nn/module.js';
 import type { Optimizer } from '../optim/optimizer.js';
 import type { Schedule } from '../optim/schedules.js';
-import { randn } from '../tensor/ops/index.js';
+import { randn, uniform } from '../tensor/ops/index.js';
 import type { Generator } from '../tensor/random-state.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type ResolvedConfig, trainingConfig } from '../train/config.js';
@@ -22,13 +23,20 @@ export type { ImageDims } from '../networks/dims.js';
 export interface Latent {
   /** Numbers per image. */
   size: number;
+  /** Whether z ~ N(0, I), which can be truncated. Default false. */
+  normal?: boolean;
   /** f32 [n, size]; drawn from the generator that manualSeed seeds unless given another. */
   sample(n: number, generator?: Generator): Tensor;
 }
 
 /** z ~ N(0, I). */
 export function normalLatent(size: number): Latent {
-  return { size, sample: (n, generator) => randn([n, size], { generator }) };
+  return { size, normal: true, sample: (n, generator) => randn([n, size], { generator }) };
+}
+
+/** Every number of z ~ U(low, high). */
+export function uniformLatent(size: number, low = -1, high = 1): Latent {
+  return { size, sample: (n, generator) => uniform([n, size], { low, high, generator }) };
 }
 
 /** Networks with their training. `generator` is the one that makes images from latents. */
@@ -43,6 +51,12 @@ export interface BuiltModel {
   codes?: readonly Code[];
   /** Factors of the learning rates by network, besides those that the config asks for. */
   schedules?: Readonly<Record<string, Schedule>>;
+  /**
+   * Called before the first step of a new run: puts what the model needs of the data into its networks' buffers, with
+   * which it is saved. Never for a run that is continued.
+   * @throws GanvasError ERR_DATA when the data lacks it
+   */
+  prepare?(dataset: Dataset): Promise<void>;
 }
 
 export interface ModelEntry {

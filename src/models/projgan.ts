@@ -1,5 +1,5 @@
-// Projection GAN (Miyato and Koyama 2018): SNGAN's networks with labels. The generator has a scale and a shift for each
-// class, the discriminator adds the inner product of its features with a vector of the class.
+// Projection GAN (Miyato and Koyama 2018): SNGAN's networks with labels. The generator has a scale and a
+// shift for each class, the discriminator adds the inner product of its features with a vector of the class.
 
 import { adversarialGame } from './game.js';
 import { classesOf, defineModel, normalLatent } from './model.js';

@@ -1,7 +1,7 @@
-// R3GAN (Huang et al. 2024): a relativistic game in which real and generated images are paired, with both zero-centred
-// gradient penalties in every step, and no other trick. Beside game.ts because here the discriminator looks at both
-// halves of a batch once, for its logits and for their slopes, and because γ can fall as training goes on. The networks
-// are in networks/r3gan.ts.
+// R3GAN (Huang et al. 2024): a relativistic game in which real and generated images are paired, with both
+// zero-centred gradient penalties in every step, and no other trick. Beside game.ts because here the
+// discriminator looks at both halves of a batch once, for its logits and for their slopes, and because γ can
+// fall as training goes on. The networks are in networks/r3gan.ts.
 
 import { AdaptiveAugment, diffAugment } from '../augment/index.js';
 import { relativistic } from '../losses/adversarial.js';
@@ -36,7 +36,10 @@ const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
 const gammaLeft = 0.1;
 const rateLeft = 0.25;
 
-/** A number that goes from 1 to 0 along a half cosine while D's steps are counted on the device, and so saved and replayed. */
+/**
+ * A number that goes from 1 to 0 along a half cosine while D's steps are counted on the device, and so saved
+ * and replayed.
+ */
 class Annealing extends Module {
   /** D's steps so far, one number. */
   readonly step = buffer(zeros([]));
@@ -60,8 +63,7 @@ class Annealing extends Module {
 
 export const r3gan = defineModel({
   name: 'r3gan',
-  summary:
-    'R3GAN (Huang et al. 2024): steady and simple, any size that is 3 to 7 pixels doubled some number of times',
+  summary: 'R3GAN (Huang et al. 2024): steady and simple, any size that is 3 to 7 pixels doubled a few times',
   fields: {
     lr: { type: 'number', default: 1e-3, min: 0, max: 100, help: 'learning rate' },
     beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
@@ -94,7 +96,7 @@ export const r3gan = defineModel({
       type: 'integer',
       default: null,
       min: 1,
-      help: 'steps in which γ falls to a tenth, the learning rates to a quarter, and the augmentation sets in',
+      help: 'steps in which γ falls to a tenth, the learning rates to a quarter, and augmentation sets in',
     },
     augment: {
       type: 'enum',
@@ -173,7 +175,8 @@ export const r3gan = defineModel({
               slice(value.logits, [start, 0], [size, 1]),
             );
             const slopes = sum(square(reshape(grads[0], [2 * size, -1])), 1);
-            // γ/2 times the mean over real images and γ/2 times that over generated ones: γ times the mean over both.
+            // γ/2 times the mean over real images and γ/2 times that over generated ones: γ times the mean
+            // over both.
             const share = annealing && add(mul(annealing.forward(), 1 - gammaLeft), gammaLeft);
             const penalty = mul(mean(slopes), share ? mul(share, gamma) : gamma);
             if (annealing) {

@@ -5,15 +5,51 @@ import { pathToFileURL } from 'node:url';
 import { didYouMean } from '../config/closest.js';
 import type { ConfigSchema } from '../config/schema.js';
 import { GanvasError } from '../errors.js';
+import { acgan } from './acgan.js';
+import { bigan } from './bigan.js';
+import { biggan } from './biggan.js';
+import { cgan } from './cgan.js';
 import { dcgan } from './dcgan.js';
+import { dragan } from './dragan.js';
 import { gan } from './gan.js';
+import { infogan } from './infogan.js';
+import { lsgan } from './lsgan.js';
 import type { ModelEntry } from './model.js';
+import { pggan } from './pggan.js';
+import { projgan } from './projgan.js';
+import { ragan } from './ragan.js';
+import { sagan } from './sagan.js';
+import { sgan } from './sgan.js';
+import { sngan } from './sngan.js';
+import { stylegan2 } from './stylegan2.js';
+import { vaegan } from './vaegan.js';
+import { wgan } from './wgan.js';
 import { wganGp } from './wgan_gp.js';
 
 export type { ModelEntry } from './model.js';
 
 /** Every model by name. */
-export const models: Readonly<Record<string, ModelEntry>> = { gan, dcgan, 'wgan-gp': wganGp };
+export const models: Readonly<Record<string, ModelEntry>> = {
+  gan,
+  dcgan,
+  lsgan,
+  wgan,
+  'wgan-gp': wganGp,
+  dragan,
+  ragan,
+  cgan,
+  acgan,
+  infogan,
+  sngan,
+  projgan,
+  sagan,
+  biggan,
+  pggan,
+  stylegan2,
+  sgan,
+  vaegan,
+  bigan,
+};
 
 /** The model of a name. Throws ERR_CONFIG, with the nearest known name, when there is none. */
 export function modelEntry(name: string): ModelEntry {

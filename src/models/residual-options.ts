@@ -1,5 +1,6 @@
-// The options that the models with residual networks share (SNGAN, projection GAN, SAGAN; BigGAN takes some), and the
-// networks that they describe. Defaults of rates are those of SNGAN's recipe, widths those that a laptop can train.
+// The options that the models with residual networks share (SNGAN, projection GAN, SAGAN; BigGAN takes some),
+// and the networks that they describe. Defaults of rates are those of SNGAN's recipe, widths those that a
+// laptop can train.
 
 import type { ConfigOf } from '../config/schema.js';
 import type { ImageDims } from '../networks/dims.js';
@@ -12,6 +13,7 @@ import {
 } from '../networks/residual.js';
 import { gameFields } from './game-options.js';
 
+export const rate = { type: 'number', min: 0, max: 100 } as const;
 const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
 
 /** The game of all residual models: hinge loss and an Adam without momentum. */
@@ -24,7 +26,7 @@ export const hingeFields = {
 
 export const baseWidth = {
   type: 'integer',
-  default: 16,
+  default: 8,
   min: 1,
   max: 4096,
   help: 'channels nearest to images of more than 32 pixels, and a share of all others; the paper: 64',
@@ -34,6 +36,15 @@ export const baseWidth = {
 export const residualFields = {
   ...hingeFields,
   zSize: { ...gameFields.zSize, default: 128 },
+  // The paper's 2e-4 and 5 steps of D are for eight times these widths and far longer runs.
+  lr: { ...rate, default: 1e-3, help: 'learning rate' },
+  dSteps: {
+    type: 'integer',
+    default: 2,
+    min: 1,
+    max: 1000,
+    help: 'discriminator steps per generator step',
+  },
   lrDecay: {
     type: 'enum',
     choices: ['none', 'linear', 'cosine'],
@@ -88,7 +99,9 @@ export function residualNetworks(
   };
 }
 
-/** The largest feature map of at most `most` pixels, or the smallest if all are larger. Throws as mapSizes. */
+/**
+ * The largest feature map of at most `most` pixels, or the smallest if all are larger. Throws as mapSizes.
+ */
 export function attentionUpTo(dims: ImageDims, most: number): number {
   const sides = attentionSides(dims);
   return sides.find((side) => side <= most) ?? sides[sides.length - 1];

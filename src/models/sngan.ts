@@ -1,5 +1,5 @@
-// SNGAN (Miyato et al. 2018): residual networks, all weights of the discriminator divided by their largest singular value,
-// the hinge loss. Knows no labels; with them it is projgan.
+// SNGAN (Miyato et al. 2018): residual networks, all weights of the discriminator divided by their largest
+// singular value, the hinge loss. Knows no labels; with them it is projgan.
 
 import { adversarialGame } from './game.js';
 import { defineModel, normalLatent } from './model.js';

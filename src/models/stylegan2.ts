@@ -1,7 +1,7 @@
 // StyleGAN2 (Karras et al. 2020): the networks of networks/stylegan2-*.ts in the non-saturating game, with
 // lazy R1 and path length regularisation, and Adam corrected for the steps in between. Adaptive augmentation
-// (Karras et al. 2020b) is the option `augment ada`. Defaults are those of stylegan2-ada's automatic
-// configuration, with narrower layers.
+// (Karras et al. 2020b) is the option `augment ada`. Defaults follow stylegan2-ada, with narrower layers, a lower
+// rate and one γ for all sizes.
 
 import { pathLength } from '../losses/gradient-penalty.js';
 import { StyleGAN2Discriminator } from '../networks/stylegan2-discriminator.js';
@@ -16,9 +16,6 @@ import { classesOf, defineModel, type Latent, normalLatent } from './model.js';
 import { pyramidFields } from './pyramid-options.js';
 
 const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
-
-/** R1's γ per pixel and image of the batch, the heuristic of stylegan2-ada's train.py. */
-const gammaPerPixel = 0.0002;
 
 /**
  * The rates for a network that is regularised every k-th step: with an update more in every k, r = k / (k +
@@ -47,17 +44,20 @@ class PathLengthAverage extends Module {
   }
 }
 
-/** Path length regularisation of half a batch, as a phase of its own. */
-function pathLengthPhase(
+/**
+ * Path length regularisation of half a batch, as phases of their own. The first step only begins the average with the
+ * lengths it finds: from 0, as in the authors' code, it would pull all lengths down until it has caught up, which a run
+ * of a few thousand steps does not recover from.
+ */
+function pathLengthPhases(
   generator: StyleGAN2Generator,
   latent: Latent,
   average: PathLengthAverage,
   { pathWeight, pathEvery, conditional }: { pathWeight: number; pathEvery: number; conditional: boolean },
-): Phase {
-  return {
-    name: 'Greg',
+): Phase[] {
+  const stage = (name: string, decay: number, weight: number): Phase => ({
+    name,
     train: ['generator'],
-    every: pathEvery,
     loss({ size, labels }) {
       const n = Math.max(1, Math.floor(size / 2));
       const own = conditional && labels ? slice(labels, [0], [n]) : undefined;
@@ -65,10 +65,15 @@ function pathLengthPhase(
       const path = pathLength((styles) => generator.synthesize(styles), w, {
         runningMean: average.forward(),
         weight: pathWeight,
+        decay,
       });
-      return { loss: mul(path, pathEvery), path };
+      return { loss: mul(path, weight), path };
     },
-  };
+  });
+  return [
+    { ...stage('Gstart', 1, 1), from: 0, until: 1 },
+    { ...stage('Greg', 0.01, pathEvery), from: 1, every: pathEvery },
+  ];
 }
 
 export const stylegan2 = defineModel({
@@ -79,7 +84,7 @@ export const stylegan2 = defineModel({
     ...gameFields,
     ...pyramidFields,
     batch: { type: 'integer', default: 32, min: 1, max: 65536, help: 'images per step' },
-    lr: { type: 'number', default: 0.0025, min: 0, max: 100, help: 'learning rate' },
+    lr: { type: 'number', default: 0.001, min: 0, max: 100, help: 'learning rate' },
     beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
     beta2: { ...decay, default: 0.99, help: 'decay of the squared gradient in Adam' },
     ema: {
@@ -88,11 +93,7 @@ export const stylegan2 = defineModel({
       help: 'decay of the moving average of the generator, which samples are made with; 0: none',
     },
     penalty: { ...gameFields.penalty, default: 'r1' },
-    penaltyWeight: {
-      ...gameFields.penaltyWeight,
-      default: null,
-      help: 'γ of r1 and r2 (which count half), default 0.0002 · height · width / batch; λ of others, default 10',
-    },
+    penaltyWeight: { ...gameFields.penaltyWeight, default: 1 },
     penaltyEvery: { ...gameFields.penaltyEvery, default: 16 },
     pathWeight: {
       type: 'number',
@@ -126,35 +127,33 @@ export const stylegan2 = defineModel({
     conditional: { type: 'boolean', default: false, help: 'whether to learn the classes of the data' },
   },
   build(config, dims) {
-    const { zSize, wSize, mappingLayers, baseWidth, maxWidth, mixing, batch, conditional } = config;
-    const { penalty, pathWeight, pathEvery } = config;
+    const { zSize, wSize, mappingLayers, baseWidth, maxWidth, mixing, conditional } = config;
+    const { penalty, penaltyEvery, pathWeight, pathEvery } = config;
     const classes = conditional ? classesOf('stylegan2 with conditional', dims) : undefined;
     const common = { mappingLayers, baseWidth, maxWidth, classes };
     const generator = new StyleGAN2Generator(dims, { ...common, zSize, wSize, mixing });
     const discriminator = new StyleGAN2Discriminator(dims, common);
     const latent = normalLatent(zSize);
-    const ofGradients = penalty === 'r1' || penalty === 'r2' || penalty === 'r1r2';
-    const usualWeight = ofGradients
-      ? (gammaPerPixel * dims.height * dims.width) / batch
-      : gameFields.penaltyWeight.default;
-    const game: GameConfig = { ...config, penaltyWeight: config.penaltyWeight ?? usualWeight };
-    const lazyD = penalty !== 'none' && config.penaltyEvery > 1;
+    const lazyD = penalty !== 'none' && penaltyEvery > 1;
     const optimizers = {
-      generator: gameOptimizer(generator, 'generator', pathWeight > 0 ? lazyRates(game, pathEvery) : game),
+      generator: gameOptimizer(
+        generator,
+        'generator',
+        pathWeight > 0 ? lazyRates(config, pathEvery) : config,
+      ),
       discriminator: gameOptimizer(
         discriminator,
         'discriminator',
-        lazyD ? lazyRates(game, config.penaltyEvery) : game,
+        lazyD ? lazyRates(config, penaltyEvery) : config,
       ),
     };
-    const built = adversarialGame({ generator, discriminator, latent, classes, dims, optimizers }, game);
+    const built = adversarialGame({ generator, discriminator, latent, classes, dims, optimizers }, config);
     if (pathWeight === 0) return built;
     const average = new PathLengthAverage();
-    const phase = pathLengthPhase(generator, latent, average, { pathWeight, pathEvery, conditional });
     return {
       ...built,
       networks: { ...built.networks, pathLength: average },
-      phases: [...built.phases, phase],
+      phases: [...built.phases, ...pathLengthPhases(generator, latent, average, config)],
     };
   },
 });

@@ -1,6 +1,6 @@
-// The networks of BigGAN (Brock et al. 2019, appendix B): the residual trunks of residual.ts with BigGAN's widths,
-// orthogonal first weights, spectral normalisation everywhere, one class embedding shared by all layers of the generator,
-// and a latent of which each block sees a part of its own. Not BigGAN-deep.
+// The networks of BigGAN (Brock et al. 2019, appendix B): the residual trunks of residual.ts with BigGAN's
+// widths, orthogonal first weights, spectral normalisation everywhere, one class embedding shared by all
+// layers of the generator, and a latent of which each block sees a part of its own. Not BigGAN-deep.
 
 import { GanvasError } from '../errors.js';
 import { Embedding } from '../nn/embedding.js';
@@ -22,8 +22,8 @@ import { type LayerStyle, styled } from './residual-blocks.js';
 /** Orthogonal weights whatever follows them; the eps of the first author's scripts. */
 const style: LayerStyle = { weightInit: () => orthogonal(), spectralEps: 1e-6 };
 
-// Channels by how often the image is halved, in baseWidths: those of the first author's code, for 128 pixels and more also the
-// paper's. What is halved more often than listed has the last width.
+// Channels by how often the image is halved, in baseWidths: those of the first author's code, for 128 pixels
+// and more also the paper's. What is halved more often than listed has the last width.
 const upTo = (side: number, multiples: readonly number[]) => ({ side, multiples });
 const smallMultiples = upTo(32, [4]);
 const largeMultiples = [
@@ -49,7 +49,10 @@ interface BigganOptions {
 }
 
 export interface BigganGeneratorOptions extends BigganOptions {
-  /** Numbers in a latent, at least one for the seed and one for each block. Default 120, the paper's for 128 pixels. */
+  /**
+   * Numbers in a latent, at least one for the seed and one for each block. Default 120, the paper's for 128
+   * pixels.
+   */
   zSize?: number;
   /** Numbers that stand for a class. Paper and default: 128. */
   embedding?: number;
@@ -58,9 +61,9 @@ export interface BigganGeneratorOptions extends BigganOptions {
 /**
  * Latents [n, zSize] and labels i32 [n] → images [n, height, width, channels] in [-1, 1].
  *
- * The latent is cut into equal parts, one for the seed and one for each block (what is left over goes to the seed). A
- * block's norms see its part joined with the embedding e(y) of the class: γ = 1 + W_γ [e(y), z_i], β = W_β [e(y), z_i]
- * (appendix B, figure 15).
+ * The latent is cut into equal parts, one for the seed and one for each block (what is left over goes to the
+ * seed). A block's norms see its part joined with the embedding e(y) of the class: γ = 1 + W_γ [e(y), z_i], β
+ * = W_β [e(y), z_i] (appendix B, figure 15).
  */
 export class BigganGenerator extends ResidualGenerator {
   /** Not normalised, as in the authors' code. */
@@ -68,8 +71,8 @@ export class BigganGenerator extends ResidualGenerator {
   readonly #parts: readonly number[];
 
   /**
-   * @throws GanvasError ERR_CONFIG for sides that cannot be halved, an attention that no map has the size of, or a latent
-   *   with fewer numbers than parts
+   * @throws GanvasError ERR_CONFIG for sides that cannot be halved, an attention that no map has the size of,
+   *   or a latent with fewer numbers than parts
    */
   constructor(dims: ImageDims, options: BigganGeneratorOptions) {
     const { zSize = 120, baseWidth = 64, embedding = 128, attention, classes } = options;
@@ -79,8 +82,8 @@ export class BigganGenerator extends ResidualGenerator {
     if (!(part >= 1)) {
       throw new GanvasError(
         'ERR_CONFIG',
-        `biggan: a latent for ${dims.height} x ${dims.width} images has ${length} parts and needs as many numbers, ` +
-          `got ${zSize}`,
+        `biggan: a latent for ${dims.height} x ${dims.width} images has ${length} parts and needs as many ` +
+          `numbers, got ${zSize}`,
       );
     }
     const seedSize = zSize - blocks * part;

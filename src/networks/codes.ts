@@ -40,6 +40,8 @@ export function codesAfter(start: number, { categorical, categories, continuous 
 }
 
 export interface RecognitionOptions {
+  /** Units of Q's hidden layer. Default 128. */
+  hidden?: number;
   /** Whether the variance of a continuous code is learned; otherwise it is 1. Default false. */
   variance?: boolean;
   /** Whether Q's hidden layer is batch-normalised. Default true. */
@@ -47,12 +49,11 @@ export interface RecognitionOptions {
   spectralNorm?: boolean;
 }
 
-const hidden = 128;
 const leaky = { activation: 'leakyRelu', slope: 0.2 } as const;
 const weightInit = normal(0, 0.02);
 
 /**
- * Any plain discriminator with InfoGAN's Q beside the last layer: features → 128 units → the parameters of a distribution
+ * Any plain discriminator with InfoGAN's Q beside the last layer: features → a hidden layer → the parameters of a distribution
  * for each code (Chen et al. 2016, section 6 and appendix C.1).
  */
 export class RecognisingDiscriminator extends Discriminator {
@@ -61,9 +62,10 @@ export class RecognisingDiscriminator extends Discriminator {
   readonly codes: readonly Code[];
   readonly #sizes: readonly number[];
 
+  /** @throws GanvasError ERR_ARGUMENT unless hidden is a positive integer and there are codes */
   constructor(base: PlainDiscriminator, codes: readonly Code[], options: RecognitionOptions = {}) {
     super();
-    const { variance = false, norm = true, spectralNorm } = options;
+    const { hidden = 128, variance = false, norm = true, spectralNorm } = options;
     this.base = base;
     this.codes = codes;
     this.#sizes = codes.map(({ kind, size }) => (kind === 'continuous' && variance ? 2 * size : size));

@@ -17,7 +17,8 @@ import { missingLabels } from './residual.js';
 const leaky = { activation: 'leakyRelu', slope: 0.2 } as const;
 
 /** How an embedded label meets the latent: 'concat' (CGAN) beside it, 'product' (ACGAN) element by element. */
-export type LabelJoin = 'concat' | 'product';
+export const labelJoins = ['concat', 'product'] as const;
+export type LabelJoin = (typeof labelJoins)[number];
 
 /** G(z, y) = body([z, e_y]) or body(z ⊙ e_y), e_y a learned vector of class y. */
 export class LabelledGenerator extends Module {
@@ -40,7 +41,7 @@ export class LabelledGenerator extends Module {
 
   /**
    * @param z [n, zSize]
-   * @param labels i32 [n]
+   * @param labels i32 [n], or weights of the classes f32 [n, classes], which mix their vectors
    * @throws GanvasError ERR_ARGUMENT without labels
    */
   forward(z: Tensor, labels?: Tensor): Tensor {

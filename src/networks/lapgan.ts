@@ -1,6 +1,7 @@
-// The networks of LAPGAN (Denton et al. 2015): perceptrons make a small image, and at each level of a Laplacian pyramid
-// convolutions make the details that turn an enlarged image into the next one. Layers follow the authors' code for
-// CIFAR-10, whose discriminators do not pad; these do, so that levels of 8 x 8 pixels can be judged as well. The game is in models/lapgan.ts.
+// The networks of LAPGAN (Denton et al. 2015): perceptrons make a small image, and at each level of a
+// Laplacian pyramid convolutions make the details that turn an enlarged image into the next one. Layers
+// follow the authors' code for CIFAR-10, whose discriminators do not pad; these do, so that levels of 8 x 8
+// pixels can be judged as well. The game is in models/lapgan.ts.
 
 import { GanvasError } from '../errors.js';
 import { Conv2d } from '../nn/conv.js';
@@ -46,8 +47,8 @@ export interface LaplacianPyramid {
 }
 
 /**
- * Takes images apart (Denton et al. 2015, equations 3 and 4): I₀ = x, I_k = d(I_{k-1}), d averaging 2 x 2 pixels, and
- * h_k = I_k - u(I_{k+1}).
+ * Takes images apart (Denton et al. 2015, equations 3 and 4): I₀ = x, I_k = d(I_{k-1}), d averaging 2 x 2
+ * pixels, and h_k = I_k - u(I_{k+1}).
  *
  * @param x [n, height, width, channels], both sides multiples of 2^levels
  * @throws GanvasError ERR_SHAPE unless they are
@@ -57,8 +58,8 @@ export function laplacianPyramid(x: Tensor, levels: number): LaplacianPyramid {
   if (x.rank !== 4 || x.shape[1] % unit !== 0 || x.shape[2] % unit !== 0) {
     throw new GanvasError(
       'ERR_SHAPE',
-      `laplacianPyramid: expected images [n, height, width, channels] with sides that are multiples of ${unit} for ` +
-        `${levels} levels, got [${x.shape}]`,
+      `laplacianPyramid: expected images [n, height, width, channels] with sides that are multiples of ` +
+        `2^${levels} = ${unit}, got [${x.shape}]`,
     );
   }
   const images = [x];
@@ -73,8 +74,9 @@ export function reconstruct({ base, residuals }: Pick<LaplacianPyramid, 'base' |
 }
 
 /**
- * How many levels images of these sides have: both are halved while they are even and the shorter keeps 7 pixels, so that
- * 28 x 28 begins with 7 x 7, and 32 x 32 with 8 x 8 as in the paper; smaller images have one level.
+ * How many levels images of these sides have: both are halved while they are even and the shorter keeps 7
+ * pixels, so that 28 x 28 begins with 7 x 7, and 32 x 32 with 8 x 8 as in the paper; smaller images have one
+ * level.
  * @param levels a number that was asked for instead
  * @throws GanvasError ERR_CONFIG unless the sides can be halved so often and the shorter keeps 4 pixels
  */
@@ -91,8 +93,8 @@ export function lapganLevels({ height, width }: ImageDims, levels?: number): num
   const up = (side: number) => unit * Math.max(leastBase, Math.ceil(side / unit));
   throw new GanvasError(
     'ERR_CONFIG',
-    `lapgan: for ${count} ${count === 1 ? 'level' : 'levels'}, height and width must be multiples of ${unit} of at ` +
-      `least ${unit * leastBase}, got ${height} x ${width}; try --height ${up(height)} --width ${up(width)}`,
+    `lapgan: for ${count} ${count === 1 ? 'level' : 'levels'}, height and width must be multiples ` +
+      `of ${unit} of at least ${unit * leastBase}, got ${height} x ${width}; try --height ${up(height)} --width ${up(width)}`,
   );
 }
 
@@ -103,7 +105,10 @@ export interface LapganOptions {
   baseLatent?: number;
   /** Units of the base's hidden layers. Default 512. */
   hidden?: number;
-  /** Channels of the convolutions of each level. The paper's is 64, some of the authors' scripts have 128. Default 32. */
+  /**
+   * Channels of the convolutions of each level. The paper's is 64, some of the authors' scripts have 128.
+   * Default 32.
+   */
   baseWidth?: number;
   /** Makes the networks conditional: how many classes there are. */
   classes?: number;
@@ -135,10 +140,17 @@ function needed(labels: Tensor | undefined): Tensor {
 }
 
 /** x [n, F] with the class as a vector beside it. */
-const withClass = (x: Tensor, classes: number | undefined, labels: Tensor | undefined): Tensor =>
-  classes === undefined ? x : concat([x, oneHot(needed(labels), classes)], 1);
+function withClass(x: Tensor, classes: number | undefined, labels: Tensor | undefined): Tensor {
+  if (classes === undefined) return x;
+  const known = needed(labels);
+  // Weights of all classes, which mix them, are such a vector already.
+  return concat([x, known.dtype === 'f32' ? known : oneHot(known, classes)], 1);
+}
 
-/** A plane of its own for each class, seen through a ReLU: a linear layer on the one-hot label, one number per pixel. */
+/**
+ * A plane of its own for each class, seen through a ReLU: a linear layer on the one-hot label, one number per
+ * pixel.
+ */
 class ClassPlane extends Module {
   readonly planes: Embedding;
   readonly #size: readonly [number, number];
@@ -182,7 +194,10 @@ export class LapganBaseGenerator extends Module {
   }
 }
 
-/** Enlarged images, a noise plane [n, height · width], and labels if conditional → the details to add to the images. */
+/**
+ * Enlarged images, a noise plane [n, height · width], and labels if conditional → the details to add to the
+ * images.
+ */
 export class LapganLevelGenerator extends Module {
   readonly body: Sequential;
   readonly classPlane: ClassPlane | undefined;
@@ -209,8 +224,8 @@ export class LapganLevelGenerator extends Module {
 
 /**
  * All generators of the pyramid as one: latents [n, latentSize], and labels i32 [n] if conditional → images
- * [n, height, width, channels] in [-1, 1] (Denton et al. 2015, equation 5). A latent is the base's, followed by a noise
- * plane for each level. Each level is given images in [-1, 1], as it is in training.
+ * [n, height, width, channels] in [-1, 1] (Denton et al. 2015, equation 5). A latent is the base's, followed
+ * by a noise plane for each level. Each level is given images in [-1, 1], as it is in training.
  */
 export class LapganGenerator extends Module {
   readonly base: LapganBaseGenerator;
@@ -218,7 +233,9 @@ export class LapganGenerator extends Module {
   /** Numbers that each part takes from a latent: the base, then the levels. */
   readonly latentSizes: readonly number[];
 
-  /** @throws GanvasError ERR_CONFIG for sides that have no such pyramid, ERR_ARGUMENT for impossible numbers */
+  /**
+   * @throws GanvasError ERR_CONFIG for sides that have no such pyramid, ERR_ARGUMENT for impossible numbers
+   */
   constructor(dims: ImageDims, options: LapganOptions = {}) {
     super();
     const plan = planOf(dims, options);
@@ -244,7 +261,10 @@ export class LapganGenerator extends Module {
     });
   }
 
-  /** @throws GanvasError ERR_SHAPE for latents of another size, ERR_ARGUMENT without the labels that classes need */
+  /**
+   * @throws GanvasError ERR_SHAPE for latents of another size, ERR_ARGUMENT without the labels that classes
+   * need
+   */
   forward(z: Tensor, labels?: Tensor): Tensor {
     if (z.rank !== 2 || z.shape[1] !== this.latentSize) {
       throw new GanvasError(
@@ -287,8 +307,8 @@ export class LapganBaseDiscriminator extends Module {
 }
 
 /**
- * Judges the images of a level, and labels if conditional → logits [n, 1]. What it sees is coarse + details, added before
- * the first convolution (Denton et al. 2015, section 2.3).
+ * Judges the images of a level, and labels if conditional → logits [n, 1]. What it sees is coarse + details,
+ * added before the first convolution (Denton et al. 2015, section 2.3).
  */
 export class LapganLevelDiscriminator extends Module {
   readonly body: Sequential;
@@ -314,12 +334,16 @@ export class LapganLevelDiscriminator extends Module {
   }
 }
 
-/** One discriminator for the base and one for each level, each the opponent of one part of LapganGenerator. */
+/**
+ * One discriminator for the base and one for each level, each the opponent of one part of LapganGenerator.
+ */
 export class LapganDiscriminator extends Module<Tensor[]> {
   readonly base: LapganBaseDiscriminator;
   readonly levels: LapganLevelDiscriminator[];
 
-  /** @throws GanvasError ERR_CONFIG for sides that have no such pyramid, ERR_ARGUMENT for impossible numbers */
+  /**
+   * @throws GanvasError ERR_CONFIG for sides that have no such pyramid, ERR_ARGUMENT for impossible numbers
+   */
   constructor(dims: ImageDims, options: LapganOptions = {}) {
     super();
     const plan = planOf(dims, options);

@@ -1,7 +1,8 @@
-// The generator and discriminator of R3GAN (Huang et al. 2024, section 4): residual blocks with grouped 3 x 3 convolutions
-// and no normalisation at all, stages that double or halve the size with a fixed filter, and a learned basis at the
-// smallest size. As in the authors' code, initial weights keep the variance of a stack of identity blocks, the last layer
-// of each block begins at zero, and leaky ReLU has no gain of its own. Losses and schedules are in models/r3gan.ts.
+// The generator and discriminator of R3GAN (Huang et al. 2024, section 3): residual blocks with grouped 3 x 3
+// convolutions and no normalisation at all, stages that double or halve the size with a fixed filter, and a
+// learned basis at the smallest size. As in the authors' code, initial weights keep the variance of a stack
+// of identity blocks, the last layer of each block begins at zero, and leaky ReLU has no gain of its own.
+// Losses and schedules are in models/r3gan.ts.
 
 import { GanvasError } from '../errors.js';
 import { Conv2d } from '../nn/conv.js';
@@ -21,7 +22,8 @@ const leaky = { activation: 'leakyRelu', slope: 0.2 } as const;
 /** √(2 / (1 + slope²)), which keeps the variance through a leaky ReLU (He et al. 2015, section 2.2). */
 const leakyGain = Math.sqrt(2 / (1 + leaky.slope ** 2));
 const expansion = 2;
-// The authors' [1, 2, 1] convolved with [1, 1]: the filter that interpolates between the pixels of the smaller image.
+// The authors' [1, 2, 1] convolved with [1, 1]: the filter that interpolates between the pixels of the
+// smaller image.
 const interpolation = [1, 3, 3, 1];
 
 export interface R3ganOptions {
@@ -31,11 +33,16 @@ export interface R3ganOptions {
   maxWidth?: number;
   /** Residual blocks at each size. Paper and default: 2. */
   blocks?: number;
-  /** Groups of the 3 x 3 convolutions. Default: an eighth of the widest stage's channels, as in the paper, at least 1. */
+  /**
+   * Groups of the 3 x 3 convolutions. Default: an eighth of the widest stage's channels, as in the paper, at
+   * least 1.
+   */
   cardinality?: number;
   /** Makes the networks conditional: how many classes there are. */
   classes?: number;
-  /** Numbers that stand for a class, where there are classes. Default: the channels of the base, at most 128. */
+  /**
+   * Numbers that stand for a class, where there are classes. Default: the channels of the base, at most 128.
+   */
   embedding?: number;
 }
 
@@ -78,8 +85,8 @@ function planOf(dims: ImageDims, options: R3ganOptions): Plan {
     if ((expansion * width) % cardinality === 0) continue;
     throw new GanvasError(
       'ERR_CONFIG',
-      `r3gan: the ${expansion * width} hidden channels of a block cannot be divided into ${cardinality} groups; ` +
-        'choose another cardinality, or widths that are multiples of it',
+      `r3gan: the ${expansion * width} hidden channels of a block cannot be divided into ${cardinality} ` +
+        'groups; choose another cardinality, or widths that are multiples of it',
     );
   }
   // With 3 layers per block: B^(-1 / (2 · 3 - 2)) for B blocks (Zhang et al. 2019, Fixup, section 3).
@@ -88,7 +95,10 @@ function planOf(dims: ImageDims, options: R3ganOptions): Plan {
   return { stages, blocks, cardinality, embedding, blockGain };
 }
 
-/** x + W₃ φ(W₂ φ(W₁ x)): 1 x 1 to twice the channels, grouped 3 x 3, 1 x 1 back, which begins at zero; φ(x) = leaky(x + b). */
+/**
+ * x + W₃ φ(W₂ φ(W₁ x)): 1 x 1 to twice the channels, grouped 3 x 3, 1 x 1 back, which begins at zero; φ(x) =
+ * leaky(x + b).
+ */
 class ResidualBlock extends Module {
   readonly expand: Conv2d;
   readonly mix: Conv2d;
@@ -115,7 +125,10 @@ const residual = ({ channels }: Stage, plan: Plan): Module[] =>
 const widened = (from: Stage, to: Stage): Module[] =>
   from.channels === to.channels ? [] : [new Conv2d(from.channels, to.channels, 1, linear)];
 
-/** One learned map per channel, each times a number that a linear layer makes of z: [n, inputs] → [n, height, width, channels]. */
+/**
+ * One learned map per channel, each times a number that a linear layer makes of z: [n, inputs] → [n, height,
+ * width, channels].
+ */
 class GenerativeBasis extends Module {
   /** [height, width, channels]. */
   readonly basis: Tensor;
@@ -139,9 +152,9 @@ function assertLabels(network: string, classes: boolean, labels: Tensor | undefi
 }
 
 /**
- * Latents [n, zSize], and labels i32 [n] if conditional, whose embedding is appended to z → images
- * [n, height, width, channels]. The last layer is linear, as in the paper: images are held in [-1, 1] in evaluation mode
- * only, since a clamp would take the gradient away from pixels beyond the range.
+ * Latents [n, zSize], and labels i32 [n] if conditional, whose embedding is appended to z → images [n,
+ * height, width, channels]. The last layer is linear, as in the paper: images are held in [-1, 1] in
+ * evaluation mode only, since a clamp would take the gradient away from pixels beyond the range.
  */
 export class R3ganGenerator extends Module {
   readonly embedding: Embedding | undefined;
@@ -149,7 +162,10 @@ export class R3ganGenerator extends Module {
   readonly body: Sequential;
   readonly output: Conv2d;
 
-  /** @throws GanvasError ERR_CONFIG for a size or width that the stages cannot have, ERR_ARGUMENT for impossible numbers */
+  /**
+   * @throws GanvasError ERR_CONFIG for a size or width that the stages cannot have, ERR_ARGUMENT for
+   * impossible numbers
+   */
   constructor(dims: ImageDims, zSize = 64, options: R3ganOptions = {}) {
     super();
     assertCount(zSize, 'r3gan: zSize');
@@ -178,9 +194,9 @@ export class R3ganGenerator extends Module {
 }
 
 /**
- * Images [n, height, width, channels], and labels i32 [n] if conditional → logits [n, 1]: the generator's mirror
- * image. With classes the last layer gives as many numbers as an embedding of the class, and the logit is their inner
- * product (Miyato and Koyama 2018).
+ * Images [n, height, width, channels], and labels i32 [n] if conditional → logits [n, 1]: the generator's
+ * mirror image. With classes the last layer gives as many numbers as an embedding of the class, and the logit
+ * is their inner product (Miyato and Koyama 2018).
  */
 export class R3ganDiscriminator extends Discriminator {
   readonly input: Conv2d;
@@ -190,7 +206,10 @@ export class R3ganDiscriminator extends Discriminator {
   readonly output: Linear;
   readonly embedding: Embedding | undefined;
 
-  /** @throws GanvasError ERR_CONFIG for a size or width that the stages cannot have, ERR_ARGUMENT for impossible numbers */
+  /**
+   * @throws GanvasError ERR_CONFIG for a size or width that the stages cannot have, ERR_ARGUMENT for
+   * impossible numbers
+   */
   constructor(dims: ImageDims, options: R3ganOptions = {}) {
     super();
     const plan = planOf(dims, options);

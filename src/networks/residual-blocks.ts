@@ -1,5 +1,5 @@
-// The residual blocks of SNGAN, SAGAN and BigGAN, and how their layers are made: initial values and spectral normalisation.
-// Whole networks are in residual.ts and biggan.ts.
+// The residual blocks of SNGAN, SAGAN and BigGAN, and how their layers are made: initial values and spectral
+// normalisation. Whole networks are in residual.ts and biggan.ts.
 
 import type { ActivationOptions } from '../nn/activation.js';
 import { SelfAttention2d } from '../nn/attention.js';
@@ -19,7 +19,10 @@ export interface LayerStyle {
   spectralEps?: number;
 }
 
-/** Glorot's uniform values and no biases at first, as in SNGAN's code; the eps of spectral normalisation is PyTorch's. */
+/**
+ * Glorot's uniform values and no biases at first, as in SNGAN's code; the eps of spectral normalisation is
+ * PyTorch's.
+ */
 export function glorotStyle(spectral: boolean): LayerStyle {
   return { weightInit: xavierUniform, spectralEps: spectral ? 1e-12 : undefined };
 }
@@ -67,8 +70,8 @@ const doubled = (x: Tensor): Tensor => resize(x, { scaleFactor: 2 });
  *
  *     y = conv3(relu(norm2(conv3(up(relu(norm1(x))))))) + up(conv1(x)),
  *
- * up being nearest-neighbour (Miyato et al. 2018, appendix B.4; Gulrajani et al. 2017). Further inputs, such as labels, go
- * to both norms.
+ * up being nearest-neighbour (Miyato et al. 2018, appendix B.4; Gulrajani et al. 2017). Further inputs, such
+ * as labels, go to both norms.
  */
 export class GeneratorBlock extends Module {
   readonly norm1: Module;
@@ -80,7 +83,7 @@ export class GeneratorBlock extends Module {
   /** @param norm makes a normalisation of that many channels that ends in a ReLU */
   constructor(style: LayerStyle, [from, to]: readonly [number, number], norm: (channels: number) => Module) {
     super();
-    // What a bias adds to a channel, the norms of this block and of all that follow would subtract again.
+    // What a bias adds to a channel, the norms of this block and of those that follow subtract again.
     const [residual, direct] = [{ gain: residualGain, bias: false }, { bias: false }];
     this.norm1 = norm(from);
     this.conv1 = styledConv(style, [from, to], 3, residual);
@@ -111,8 +114,8 @@ export interface DiscriminatorBlockOptions {
  *
  *     y = down(conv3(relu(conv3(relu(x))))) + conv1(down(x)),
  *
- * down being the mean of 2×2 pixels; where neither size nor channels change, x itself is added (Miyato et al. 2018,
- * appendix B.4).
+ * down being the mean of 2×2 pixels; where neither size nor channels change, x itself is added (Miyato et al.
+ * 2018, appendix B.4).
  */
 export class DiscriminatorBlock extends Module {
   readonly conv1: Conv2d;

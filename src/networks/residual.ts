@@ -1,5 +1,6 @@
-// The residual generator and discriminator of SNGAN, projection GAN and SAGAN, for any size whose sides can be halved.
-// Blocks are in residual-blocks.ts; BigGAN (biggan.ts) uses the same trunks with widths and conditions of its own.
+// The residual generator and discriminator of SNGAN, projection GAN and SAGAN, for any size whose sides can
+// be halved. Blocks are in residual-blocks.ts; BigGAN (biggan.ts) uses the same trunks with widths and
+// conditions of its own.
 
 import { GanvasError } from '../errors.js';
 import type { SelfAttention2d } from '../nn/attention.js';
@@ -30,7 +31,7 @@ const smallSide = 32;
 const smallHalvings = 2;
 const mostMultiple = 16;
 
-/** Whether the CIFAR-10 networks, of the same width everywhere, are meant for these images: at most 32 pixels wide or high. */
+/** Whether images are at most 32 pixels wide and high, for which the CIFAR-10 networks were made. */
 export function isSmall({ height, width }: ImageDims): boolean {
   return Math.max(height, width) <= smallSide;
 }
@@ -50,8 +51,8 @@ export function mapSizes({ height, width }: ImageDims): [number, number][] {
   const up = (side: number) => Math.max(2 * leastSide, 4 * Math.ceil(side / 4));
   throw new GanvasError(
     'ERR_CONFIG',
-    `residual networks need a height and a width that are even and at least ${2 * leastSide}, got ${height} x ${width}; ` +
-      `try --height ${up(height)} --width ${up(width)}`,
+    `residual networks need a height and a width that are even and at least ${2 * leastSide}, ` +
+      `got ${height} x ${width}; try --height ${up(height)} --width ${up(width)}`,
   );
 }
 
@@ -68,15 +69,17 @@ export function attentionSides(dims: ImageDims): number[] {
     .map((size) => Math.max(...size));
 }
 
-/** How often the image is halved before its larger side is `attention`. Throws ERR_CONFIG where it never is. */
+/**
+ * How often the image is halved before its larger side is `attention`. Throws ERR_CONFIG where it never is.
+ */
 function attentionHalvings(dims: ImageDims, attention: number): number {
   const sides = attentionSides(dims);
   const found = sides.indexOf(attention);
   if (found >= 0) return found + 1;
   throw new GanvasError(
     'ERR_CONFIG',
-    `attention: the feature maps of ${dims.height} x ${dims.width} images have larger sides of ${sides.join(', ')}; ` +
-      `got ${attention}`,
+    `attention: the feature maps of ${dims.height} x ${dims.width} images have larger sides of ` +
+      `${sides.join(', ')}; got ${attention}`,
   );
 }
 
@@ -87,15 +90,16 @@ export interface GeneratorPlan {
   seedSize: number;
   /** Channels of the maps, the smallest first. */
   widths: readonly number[];
-  /** Makes the normalisation, ending in a ReLU, of block `block` for that many channels. */
-  norm(channels: number, block: number): Module;
+  /** Makes a normalisation of that many channels, ending in a ReLU, for the blocks. */
+  norm(channels: number): Module;
   /** Larger side of the map with attention, if any. */
   attention?: number;
 }
 
 /**
- * z [n, seedSize] → linear → the smallest map → blocks that double it → batch normalisation, ReLU, 3×3 convolution, tanh →
- * images [n, height, width, channels] in [-1, 1]. Labels i32 [n], if given, go to the norms of all blocks.
+ * z [n, seedSize] → linear → the smallest map → blocks that double it → batch normalisation, ReLU, 3×3
+ * convolution, tanh → images [n, height, width, channels] in [-1, 1]. Labels i32 [n], if given, go to the
+ * norms of all blocks.
  */
 export class ResidualGenerator extends Module {
   readonly seed: Linear;
@@ -117,7 +121,7 @@ export class ResidualGenerator extends Module {
     this.seed = styledLinear(style, seedSize, this.#seedShape[0] * this.#seedShape[1] * first);
     this.blocks = Array.from(
       { length: halvings },
-      (_, i) => new GeneratorBlock(style, [widths[i], widths[i + 1]], (channels) => norm(channels, i)),
+      (_, i) => new GeneratorBlock(style, [widths[i], widths[i + 1]], norm),
     );
     if (attention !== undefined) this.attention = styledAttention(style, widths[this.#attentionBefore]);
     this.outputNorm = new BatchNorm2d(last, { activation: 'relu' });
@@ -153,9 +157,9 @@ export interface DiscriminatorPlan {
 }
 
 /**
- * Images → blocks that halve the map, then some that keep it → φ(x) = the sum (or mean) of relu over its pixels, [n, F] →
- * logits [n, 1]. Where there are classes, by projection (Miyato and Koyama 2018, eq. 3): D(x, y) = ψ(φ(x)) + ⟨v_y, φ(x)⟩
- * with ψ linear and v_y a row of an embedding.
+ * Images → blocks that halve the map, then some that keep it → φ(x) = the sum (or mean) of relu over its
+ * pixels, [n, F] → logits [n, 1]. Where there are classes, by projection (Miyato and Koyama 2018, eq. 3):
+ * D(x, y) = ψ(φ(x)) + ⟨v_y, φ(x)⟩ with ψ linear and v_y a row of an embedding.
  */
 export class ResidualDiscriminator extends Discriminator {
   readonly blocks: readonly DiscriminatorBlock[];
@@ -203,7 +207,7 @@ export class ResidualDiscriminator extends Discriminator {
   }
 }
 
-/** @internal */
+/** @internal The error of a conditional network that is not given labels. */
 export function missingLabels(network: string): GanvasError {
   return new GanvasError(
     'ERR_ARGUMENT',
@@ -238,9 +242,9 @@ class ConditionalResidualGenerator extends ResidualGenerator {
  * The generator of SNGAN (Miyato et al. 2018, appendix B.4): latents [n, zSize] (and labels i32 [n]) →
  * images [n, height, width, channels] in [-1, 1].
  *
- * Images up to 32 pixels have 4 baseWidth channels everywhere; larger ones baseWidth at full size, doubling with each
- * halving up to 16 baseWidth.
- * Where there are classes, each has its own scale and shift in the norms of all blocks.
+ * Images up to 32 pixels have 4 baseWidth channels everywhere; larger ones baseWidth at full size, doubling
+ * with each halving up to 16 baseWidth. Where there are classes, each has its own scale and shift in the
+ * norms of all blocks.
  * @throws GanvasError ERR_CONFIG for sides that cannot be halved, or an attention that no map has the size of
  */
 export function residualGenerator(
@@ -272,18 +276,18 @@ export interface ResidualDiscriminatorOptions extends ResidualOptions {
   /** How features are gathered from the last map. Default 'sum'. */
   pool?: 'sum' | 'mean';
   /**
-   * Whether blocks widen in their first convolution, as in SAGAN and BigGAN, rather than in their second, and have 4, not 2,
-   * baseWidth channels for images up to 32 pixels. Default false.
+   * Whether blocks widen in their first convolution, as in SAGAN and BigGAN, rather than in their second, and
+   * have 4, not 2, baseWidth channels for images up to 32 pixels. Default false.
    */
   wide?: boolean;
 }
 
 /**
- * The discriminator of SNGAN (Miyato et al. 2018, appendix B.4), with classes that of projection GAN (Miyato and Koyama
- * 2018, figure 1d): images [n, height, width, channels] (and labels i32 [n]) → logits [n, 1].
+ * The discriminator of SNGAN (Miyato et al. 2018, appendix B.4), with classes that of projection GAN (Miyato
+ * and Koyama 2018, figure 1d): images [n, height, width, channels] (and labels i32 [n]) → logits [n, 1].
  *
- * Images up to 32 pixels are halved twice and then pass two blocks of the same size; larger ones are halved as often as the
- * generator doubles, from baseWidth channels up to 16 baseWidth, and pass one more block.
+ * Images up to 32 pixels are halved twice and then pass two blocks of the same size; larger ones are halved
+ * as often as the generator doubles, from baseWidth channels up to 16 baseWidth, and pass one more block.
  * @throws GanvasError ERR_CONFIG as residualGenerator
  */
 export function residualDiscriminator(

@@ -1,6 +1,6 @@
 // A table of learned vectors, looked up by index: class labels and tokens.
 
-import { gather } from '../tensor/ops/index.js';
+import { gather, matmul } from '../tensor/ops/index.js';
 import type { Generator } from '../tensor/random-state.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { type Initializer, normal } from './init.js';
@@ -12,7 +12,18 @@ export interface EmbeddingOptions {
   generator?: Generator;
 }
 
-/** y = W[indices]: indices [...] of i32 → [..., features]. An index outside the table is reported by the next read. */
+/**
+ * @internal Rows of a table [count, features] by number, i32 [...], or sums of all rows with weights f32 [n,
+ *   count].
+ */
+export function lookUp(table: Tensor, which: Tensor): Tensor {
+  return which.dtype === 'f32' ? matmul(which, table) : gather(table, which, 0);
+}
+
+/**
+ * y = W[indices]: indices [...] of i32 → [..., features]. An index outside the table is reported by the next
+ * read. Weights f32 [n, count] instead of indices mix the vectors: y = weights W.
+ */
 export class Embedding extends Module {
   /** [count, features]. */
   readonly weight: Tensor;
@@ -27,6 +38,6 @@ export class Embedding extends Module {
   }
 
   forward(indices: Tensor): Tensor {
-    return gather(this.weight, indices, 0);
+    return lookUp(this.weight, indices);
   }
 }

@@ -9,7 +9,6 @@ import {
   affineAct,
   broadcastTo,
   div,
-  gather,
   mean,
   mul,
   reshape,
@@ -22,6 +21,7 @@ import { assign } from '../tensor/ops/optim.js';
 import { inFloat32 } from '../tensor/precision.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { lookUp } from './embedding.js';
 import { type Initializer, ones, zeros } from './init.js';
 import { Linear } from './linear.js';
 import { type AnyModule, assertCount, buffer, Module, parameter } from './module.js';
@@ -47,8 +47,8 @@ export interface ConditionalBatchNormOptions extends BatchNormOptions {
 
 /**
  * Batch normalisation of images with a scale and a shift per sample (de Vries et al. 2017):
- * y = act(γ(c) (x - mean) / √(var + ε) + β(c)) for x [N, H, W, features] and the conditions c, which are labels [N] with
- * `classes`, vectors [N, conditionSize] otherwise. Statistics as in BatchNorm2d.
+ * y = act(γ(c) (x - mean) / √(var + ε) + β(c)) for x [N, H, W, features] and the conditions c, which are labels [N] (or
+ * weights of all classes, f32 [N, classes]) with `classes`, vectors [N, conditionSize] otherwise. Statistics as in BatchNorm2d.
  */
 export class ConditionalBatchNorm2d extends RunningNorm {
   /** Scale γ of each class, [classes, features]. */
@@ -85,7 +85,7 @@ export class ConditionalBatchNorm2d extends RunningNorm {
   forward(x: Tensor, condition: Tensor): Tensor {
     assertRank('ConditionalBatchNorm2d', x, 4, '[N, H, W, features]');
     const { weight, bias, gain, shift } = this;
-    if (weight && bias) return this.normalise(x, gather(weight, condition), gather(bias, condition));
+    if (weight && bias) return this.normalise(x, lookUp(weight, condition), lookUp(bias, condition));
     return this.normalise(x, add(gain!.forward(condition), 1), shift!.forward(condition));
   }
 }

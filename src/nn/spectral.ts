@@ -64,7 +64,9 @@ export class SpectralWeight extends Module {
     const outputs = transposed ? weight.shape[weight.rank - 1] : weight.shape[0];
     this.u = buffer(unitVector(outputs, generator));
     this.v = buffer(unitVector(weight.size / outputs, generator));
-    iterate([this], firstIterations);
+    scope(() => {
+      iterate([this], firstIterations);
+    });
   }
 
   /** W / σ. In training, the vectors are improved first. */

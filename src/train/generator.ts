@@ -1,77 +1,42 @@
-// Images from a trained generator: in evaluation mode, with the averaged weights where a run has them, a few at a time so
-// that memory stays bounded. Used by the sample grids of a run and, from a run directory, by anyone.
+// A trained generator, from its run directory: what it can do, and how to get one. How it is done is
+// trained-generator.ts; what is made of latents before they become images (paths, sums, mixing) is
+// src/latents.
 
-import type { ConfigValue } from '../config/schema.js';
 import { type DeviceName, device as selectDevice } from '../device.js';
-import { GanvasError } from '../errors.js';
-import { loadModel } from '../models/registry.js';
-import type { Module } from '../nn/module.js';
-import type { EMA } from '../optim/ema.js';
-import { noGrad } from '../tensor/autograd.js';
-import { randn, tensor } from '../tensor/ops/index.js';
-import { Generator as RandomGenerator } from '../tensor/random-state.js';
-import { scope } from '../tensor/scope.js';
-import type { Tensor } from '../tensor/tensor.js';
-import { toPixels } from './batches.js';
-import { uploadTensors } from './checkpoint.js';
-import { RunDirectory } from './run-directory.js';
+import type { Labels } from '../latents/labels.js';
+import type { ProjectionOptions } from '../latents/projection.js';
+import type { SpaceName } from '../latents/space.js';
+import type { Code } from '../models/model.js';
+import { openRun } from './saved-run.js';
+import { TrainedGenerator } from './trained-generator.js';
 
-const imagesAtOnce = 64;
-
-/** What a generator makes images from. */
-export interface GeneratorInput {
-  /** Latents of `zSize` numbers each, one after the other. */
-  z: Float32Array;
-  /** One per latent, for conditional generators. */
-  labels?: Int32Array;
+export interface SampleOptions {
+  /** Same seed, same images; a list has a seed for each image. Default 0. */
+  seed?: number | readonly number[];
+  /** Default: every class in turn. */
+  labels?: Labels;
+  /** Fewer kinds of images, and better ones; see Generator.latents and Generator.map. Default: none. */
+  truncation?: number;
 }
 
-/** Labels 0, 1, 2, ... in turn: images of every class. */
-export function everyClass(count: number, classes: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => i % classes);
+export interface ProjectOptions extends ProjectionOptions {
+  /** Default: w for generators with styles, else z. */
+  space?: SpaceName;
+  /** Class of the image, for a generator with classes. Default 0. */
+  label?: number;
 }
 
-/**
- * Runs a generator on latents.
- * @param input `count` latents, with as many labels if the generator is conditional
- * @param average if given, its weights are used instead of the module's own
- * @returns pixels u8 [count, height, width, channels]
- */
-export async function generatePixels(
-  network: Module,
-  { z, labels }: GeneratorInput,
-  count: number,
-  average?: EMA,
-): Promise<Uint8Array> {
-  const zSize = z.length / count;
-  const training = network.training;
-  const batches: Uint8Array[] = [];
-  for (let start = 0; start < count; start += imagesAtOnce) {
-    const n = Math.min(imagesAtOnce, count - start);
-    const run = () =>
-      scope(() => {
-        const part = tensor(z.subarray(start * zSize, (start + n) * zSize), [n, zSize]);
-        const wanted = labels && tensor(labels.subarray(start, start + n), [n]);
-        return toPixels(
-          noGrad(() => (wanted ? network.eval().forward(part, wanted) : network.eval().forward(part))),
-        );
-      });
-    let pixels: Tensor;
-    try {
-      pixels = average ? average.withAverage(run) : run();
-    } finally {
-      network.train(training);
-    }
-    batches.push((await pixels.data()) as Uint8Array);
-    pixels.dispose();
-  }
-  return Uint8Array.from(Buffer.concat(batches));
-}
-
-/** `n` latents from N(0, I), one after the other; same seed, same latents. */
-export async function latentVectors(n: number, zSize: number, seed: number): Promise<Float32Array> {
-  const z = scope(() => randn([n, zSize], { generator: new RandomGenerator(seed) }).data());
-  return (await z) as Float32Array;
+/** Where a projection ended. */
+export interface Projection {
+  space: SpaceName;
+  /** A latent of zSize numbers, or styles of layers · wSize: what generate or synthesize takes. */
+  point: Float32Array;
+  /** u8 [height, width, channels], of the point. */
+  pixels: Uint8Array;
+  /** u8 [height, width, channels], of the point it began at. */
+  startPixels: Uint8Array;
+  /** Peak signal-to-noise ratio of the two against the image, in dB. */
+  psnr: { start: number; end: number };
 }
 
 /** A trained generator. */
@@ -83,95 +48,103 @@ export interface Generator {
   readonly channels: number;
   /** How many classes it makes images of; undefined if it knows none. */
   readonly classes?: number;
-  /** n · zSize numbers from N(0, I); same seed, same numbers. Throws ERR_ARGUMENT for an absurd count or seed. */
-  latents(n: number, seed: number): Promise<Float32Array>;
+  /** Names of the classes, if the run has them. */
+  readonly classNames?: readonly string[];
+  /** The coordinates of a latent that have a meaning each, where some have (InfoGAN). */
+  readonly codes?: readonly Code[];
+  /**
+   * Of generators with styles between latents and images (StyleGAN): how many an image takes, and numbers in
+   * one.
+   */
+  readonly styles?: { readonly layers: number; readonly wSize: number };
+
+  /**
+   * n · zSize numbers, as the generator was trained with: mostly N(0, I). Same seed, same numbers; a list of
+   * seeds names each latent by a seed of its own.
+   *
+   * `truncation`: the truncation trick of BigGAN (Brock et al. 2019, section 3.1): numbers from N(0, 1)
+   * beyond ±truncation are drawn anew. The paper goes from 2 (nearly all) down to 0.04.
+   * @throws GanvasError ERR_ARGUMENT for an absurd count, seed or threshold, ERR_CONFIG for a truncation of
+   *   latents that are not normal
+   */
+  latents(
+    n: number,
+    seed: number | readonly number[],
+    options?: { truncation?: number },
+  ): Promise<Float32Array>;
+
   /**
    * Pixels u8 [n, height, width, channels].
-   * @param labels class of each image, for a generator with classes; default 0, 1, 2, ... in turn
+   * @param labels classes of the images, for a generator with classes; default 0, 1, 2, ... in turn
    * @throws GanvasError ERR_SHAPE unless z holds n latents, ERR_ARGUMENT unless labels fit
    */
-  generate(z: Float32Array, n: number, labels?: Int32Array): Promise<Uint8Array>;
+  generate(z: Float32Array, n: number, labels?: Labels): Promise<Uint8Array>;
+
+  /**
+   * Styles of latents, n · layers · wSize numbers.
+   *
+   * `truncation`: w̄ + ψ (w - w̄), ψ from 0 (the average image, w̄) to 1 (none), the truncation trick of
+   * StyleGAN (Karras et al. 2019, appendix B).
+   * @throws GanvasError ERR_CONFIG without styles, ERR_SHAPE unless z holds n latents, ERR_ARGUMENT unless
+   *   labels and truncation fit
+   */
+  map(z: Float32Array, n: number, options?: { labels?: Labels; truncation?: number }): Promise<Float32Array>;
+
+  /**
+   * Pixels u8 [n, height, width, channels] of styles, which may differ from layer to layer.
+   * @throws GanvasError ERR_CONFIG without styles, ERR_SHAPE unless w holds n times layers · wSize numbers
+   */
+  synthesize(w: Float32Array, n: number): Promise<Uint8Array>;
+
+  /**
+   * Pixels u8 [n, height, width, channels] of random latents, truncated in the way of the generator: in w
+   * where it has styles (0 to 1), else in z.
+   * @throws GanvasError as latents, generate and map
+   */
+  sample(n: number, options?: SampleOptions): Promise<Uint8Array>;
+
+  /**
+   * Replaces the running statistics of the batch norms, until dispose(), by the average over `passes` batches
+   * of 64 (BigGAN's standing statistics, Brock et al. 2019), with latents as they will be sampled.
+   * @throws GanvasError ERR_CONFIG where there is no batch norm, ERR_ARGUMENT for impossible passes; see also
+   *   latents
+   */
+  standingStatistics(passes: number, options?: { seed?: number; truncation?: number }): Promise<void>;
+
+  /**
+   * Finds the point whose image comes nearest to one; see projectImage.
+   * @param pixels u8 [height, width, channels]
+   * @throws GanvasError ERR_SHAPE unless it is one image of the generator's size, ERR_ARGUMENT for impossible
+   *   options, ERR_CONFIG for features where the run has no discriminator with features
+   */
+  project(pixels: Uint8Array, options?: ProjectOptions): Promise<Projection>;
+
+  /**
+   * What the last layer of the run's discriminator sees in images: f32 [n, F], one after the other. Made for
+   * other ends, it also tells images apart (Radford et al. 2016, section 5.1).
+   * @param pixels u8 [n, height, width, channels]
+   * @throws GanvasError ERR_SHAPE unless these are n images, ERR_CONFIG where the run has no discriminator
+   *   with features
+   */
+  features(pixels: Uint8Array, n: number): Promise<Float32Array>;
+
   /** Frees the weights. */
   dispose(): void;
 }
 
 /**
  * The generator of a run's latest checkpoint, with its averaged weights if it has them.
- * @throws GanvasError ERR_FILE_IO, ERR_CHECKPOINT or ERR_FILE_FORMAT when the run cannot be read, ERR_CONFIG, ERR_CUDA_UNAVAILABLE
+ *
+ *     const generator = await loadGenerator('runs/dcgan-mnist-001');
+ *     const pixels = await generator.sample(16, { seed: 1 });
+ *
+ * @throws GanvasError ERR_FILE_IO, ERR_CHECKPOINT or ERR_FILE_FORMAT when the run cannot be read, ERR_CONFIG,
+ *   ERR_CUDA_UNAVAILABLE
  */
 export async function loadGenerator(
   runDirectory: string,
   { device = 'auto' }: { device?: string } = {},
 ): Promise<Generator> {
   selectDevice(device as DeviceName);
-  const directory = await RunDirectory.open(runDirectory);
-  const { model, data: _, ...options } = await directory.readConfig();
-  const { schema, build } = await loadModel(String(model));
-  const config = schema.resolve(options, `${runDirectory}/config.json`);
-  const { height, width, channels, classes: known } = config as Record<string, ConfigValue>;
-  if (typeof height !== 'number' || typeof width !== 'number' || typeof channels !== 'number') {
-    throw new GanvasError(
-      'ERR_CONFIG',
-      `${runDirectory}/config.json: height, width and channels must be given`,
-    );
-  }
-  const { weights } = await directory.loadCheckpoint();
-  const built = build(config, { height, width, channels, classes: Number(known ?? 0) || undefined });
-  const { classes } = built;
-  const { generator } = built.networks;
-  const { size: zSize } = built.latent;
-  for (const optimizer of Object.values(built.optimizers)) optimizer.dispose();
-  for (const [name, network] of Object.entries(built.networks)) if (name !== 'generator') network.dispose();
-  try {
-    const averaged = [...weights.keys()].some((name) => name.startsWith('ema.generator.'));
-    const prefix = averaged ? 'ema.generator.' : 'generator.';
-    const own = [...weights].filter(([name]) => name.startsWith(prefix));
-    scope(() =>
-      generator.loadStateDict(
-        uploadTensors(Object.fromEntries(own.map(([name, t]) => [name.slice(prefix.length), t]))),
-      ),
-    );
-  } catch (error) {
-    generator.dispose();
-    throw error;
-  }
-  return {
-    zSize,
-    height,
-    width,
-    channels,
-    classes,
-    async latents(n, seed) {
-      assertImages(n);
-      return latentVectors(n, zSize, seed);
-    },
-    async generate(z, n, labels = classes === undefined ? undefined : everyClass(n, classes)) {
-      assertImages(n);
-      assertLabels(labels, n, classes);
-      if (z.length !== n * zSize) {
-        throw new GanvasError(
-          'ERR_SHAPE',
-          `generate: ${n} latents take ${n * zSize} numbers, got ${z.length}`,
-        );
-      }
-      return generatePixels(generator, { z, labels }, n);
-    },
-    dispose: () => generator.dispose(),
-  };
-}
-
-function assertLabels(labels: Int32Array | undefined, n: number, classes: number | undefined): void {
-  if (labels === undefined) return;
-  if (classes === undefined) {
-    throw new GanvasError('ERR_ARGUMENT', 'generate: labels were given to a generator that knows no classes');
-  }
-  if (labels.length !== n || labels.some((label) => label < 0 || label >= classes)) {
-    throw new GanvasError('ERR_ARGUMENT', `generate: expected ${n} labels from 0 to ${classes - 1}`);
-  }
-}
-
-function assertImages(n: number): void {
-  if (!Number.isSafeInteger(n) || n < 1) {
-    throw new GanvasError('ERR_ARGUMENT', `expected a number of images of at least 1, got ${n}`);
-  }
+  return TrainedGenerator.load(await openRun(runDirectory));
 }

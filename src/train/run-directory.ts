@@ -1,6 +1,6 @@
 // The files of one training run and the rules for touching them: never overwrite another run, append metrics,
 // replace checkpoints atomically. Knows names and formats, not what a network or an optimiser is.
-//   config.json  metrics.jsonl  samples/000500.png
+//   config.json  classes.json  metrics.jsonl  samples/000500.png
 //   checkpoints/000500/{weights.safetensors,optim.safetensors,state.json}  checkpoints/latest (text: "000500")
 
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
@@ -146,6 +146,35 @@ export class RunDirectory {
   /** The config as it was resolved when the run began. Throws ERR_FILE_IO or ERR_CONFIG. */
   async readConfig(): Promise<Record<string, unknown>> {
     return readConfigFile(join(this.path, 'config.json'));
+  }
+
+  get #classesPath(): string {
+    return join(this.path, 'classes.json');
+  }
+
+  /** Keeps the names of the classes, in the order of their numbers. Throws ERR_FILE_IO. */
+  async writeClasses(classes: readonly string[]): Promise<void> {
+    await writeFileAtomic(this.#classesPath, `${JSON.stringify(classes, null, 2)}\n`);
+  }
+
+  /** The names of the classes, undefined if the run has none. Throws ERR_FILE_IO or ERR_CHECKPOINT. */
+  async readClasses(): Promise<string[] | undefined> {
+    const path = this.#classesPath;
+    let text: string;
+    try {
+      text = await readFile(path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw fileError(`read ${path}`, error);
+    }
+    let names: unknown;
+    try {
+      names = JSON.parse(text);
+    } catch {
+      // Not JSON is not a list either.
+    }
+    if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names;
+    throw new GanvasError('ERR_CHECKPOINT', `${path}: expected a JSON list of the names of classes`);
   }
 
   /** Where the sample grid of a step belongs: `samples/000500.png`. */

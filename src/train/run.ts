@@ -9,6 +9,7 @@ import { HostRandom } from '../data/random.js';
 import { type DeviceName, device as selectDevice } from '../device.js';
 import { GanvasError } from '../errors.js';
 import { writePngGrid } from '../io/images.js';
+import { everyClass } from '../latents/labels.js';
 import type { BuiltModel } from '../models/model.js';
 import { isModelFile, loadModel, type ModelEntry } from '../models/registry.js';
 import { EMA } from '../optim/ema.js';
@@ -19,7 +20,7 @@ import { manualSeed } from '../tensor/random-state.js';
 import { LoaderBatches } from './batches.js';
 import { captureTraining, restoreTraining } from './checkpoint.js';
 import { configHash, type ResolvedConfig, resumedConfig, type TrainingConfig, totalSteps } from './config.js';
-import { everyClass, generatePixels, latentVectors } from './generator.js';
+import { generatePixels, latentVectors } from './generate.js';
 import { pairwiseDiversity, TrainingMonitor } from './monitor.js';
 import type { Networks } from './phase.js';
 import { RunDirectory } from './run-directory.js';
@@ -215,6 +216,11 @@ class Run {
     await directory.continueFrom(this.trainer.steps);
   }
 
+  /** What a model does with the data before the first step. */
+  async prepare(): Promise<void> {
+    if (this.trainer.steps === 0) await this.#built.prepare?.(this.#loader.dataset);
+  }
+
   /** Trains to the end or until the signal, writing into the directory. */
   async run(directory: RunDirectory): Promise<TrainSummary> {
     const { signal, onEvent } = this.#options;
@@ -222,6 +228,8 @@ class Run {
     const { path: runDirectory } = directory;
     this.#directory = directory;
     await directory.writeConfig({ model, data: dataName(this.#options.data), ...this.#config });
+    const { classes } = this.#loader.dataset;
+    if (classes && this.#config.classes) await directory.writeClasses(classes);
     const parameters = Object.values(this.#built.networks).flatMap((network) => network.parameters());
     onEvent?.({
       type: 'start',
@@ -292,11 +300,7 @@ class Run {
     const { samples, seed, height, width, channels } = this.#config;
     const { generator } = this.#built.networks;
     // A seed of its own: the images of two grids are comparable, and training draws the same numbers without them.
-    this.#noise ??= await latentVectors(
-      samples,
-      this.#built.latent.size,
-      (seed + 1) % Number.MAX_SAFE_INTEGER,
-    );
+    this.#noise ??= await latentVectors(samples, this.#built.latent, (seed + 1) % Number.MAX_SAFE_INTEGER);
     const { classes } = this.#built;
     if (classes !== undefined) this.#labels ??= everyClass(samples, classes);
     const latents = { z: this.#noise, labels: this.#labels };
@@ -353,6 +357,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> 
   try {
     // Only now: options or data that cannot work must not leave an empty run behind.
     if (resumed) await run.restore(resumed);
+    await run.prepare();
     return await run.run(
       resumed ?? (await RunDirectory.create({ model: entry.name, data: dataName(data), out })),
     );

@@ -1,6 +1,6 @@
 // A classifier's run and the files it leaves; stopped and continued; loaded for use; what is refused.
 
-import { access, readdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadClassifier } from '../../src/classifier/load.js';
@@ -9,8 +9,7 @@ import { memoryDataset } from '../../src/data/memory.js';
 import { HostRandom } from '../../src/data/random.js';
 import { memory } from '../../src/device.js';
 import { frechetDistance } from '../../src/metrics/frechet.js';
-import { trainRun } from '../../src/train/run.js';
-import { checkpointBytes, metricsOf, temporaryFolder, tinyConfig, tinyData } from '../train/helpers.js';
+import { checkpointBytes, metricsOf, temporaryFolder, tinyData } from '../train/helpers.js';
 
 const code = (c: string) => expect.objectContaining({ code: c });
 const folder = await temporaryFolder();
@@ -165,7 +164,8 @@ describe('a loaded classifier', () => {
 
   test('is refused where the run is another, or no run', async () => {
     const gan = join(folder, 'gan');
-    await trainRun({ model: 'gan', data: tinyData(), out: gan, config: { ...tinyConfig.gan, steps: 1 } });
+    await mkdir(gan);
+    await writeFile(join(gan, 'config.json'), '{"model": "gan", "data": "mnist"}');
     await expect(loadClassifier(gan)).rejects.toThrow(/is a run of the model gan, not a classifier's/);
     await expect(loadClassifier(folder)).rejects.toThrow(code('ERR_CHECKPOINT'));
     await expect(loadClassifier(join(folder, 'absent'))).rejects.toThrow(code('ERR_FILE_IO'));
@@ -217,12 +217,20 @@ describe('what cannot work is refused before anything is written', () => {
   });
 });
 
-test('a kill before the first checkpoint starts again from the beginning', async () => {
+test('a run killed before its first checkpoint starts again from the beginning, and says so', async () => {
   const out = join(folder, 'early');
   const controller = new AbortController();
   controller.abort();
   const stopped = await trainClassifier(bands(), { out, config: tiny, signal: controller.signal });
   expect(stopped).toEqual({ interrupted: true, step: 0, runDirectory: out });
-  expect((await trainClassifier(bands(), { resume: out })).accuracy).toBe(1);
+  await rm(join(out, 'checkpoints'), { recursive: true });
+  await mkdir(join(out, 'checkpoints'));
+  const warnings: string[] = [];
+  const finished = await trainClassifier(bands(), {
+    resume: out,
+    onEvent: (event) => event.type === 'warning' && warnings.push(event.message),
+  });
+  expect(finished.accuracy).toBe(1);
+  expect(warnings).toEqual([expect.stringContaining('stopped before its first checkpoint')]);
   expect(await checkpointBytes(out, 108)).toEqual(await checkpointBytes(run, 108));
 });

@@ -59,16 +59,29 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> 
 export async function loadGenerator(runDirectory: string): Promise<Generator> {
   if (runDirectory.includes('absent'))
     throw new GanvasError('ERR_FILE_IO', `cannot open the run ${runDirectory}`);
-  return {
+  const refused = async () => {
+    throw new Error('a stand-in has neither styles nor gradients');
+  };
+  const seedsOf = (n: number, seed: number | readonly number[]) =>
+    typeof seed === 'number' ? new Array<number>(n).fill(seed) : seed;
+  const generator: Generator = {
     zSize: 2,
     height: 4,
     width: 6,
     channels: 1,
-    latents: async (n, seed) => Float32Array.from({ length: n * 2 }, (_, i) => (i % 2 === seed % 2 ? 1 : 0)),
+    latents: async (n, seed) =>
+      Float32Array.from(seedsOf(n, seed).flatMap((own) => (own % 2 === 0 ? [1, 0] : [0, 1]))),
     // The brightness of an image is its first latent number.
     generate: async (z, n) => Uint8Array.from({ length: n * 24 }, (_, i) => 255 * z[2 * Math.floor(i / 24)]),
+    sample: async (n, { seed = 0 } = {}) => generator.generate(await generator.latents(n, seed), n),
+    map: refused,
+    synthesize: refused,
+    standingStatistics: refused,
+    project: refused,
+    features: refused,
     dispose: () => {},
   };
+  return generator;
 }
 
 /** Two steps at most, then an accuracy of 75 %. */
@@ -92,6 +105,7 @@ export async function trainClassifier(
 export async function measureRobustness(run: string, options: RobustnessOptions): Promise<Robustness> {
   if (run.includes('absent')) throw new GanvasError('ERR_FILE_IO', `cannot open the run ${run}`);
   const { images = 1000, examples: count = 10, onProgress } = options;
+  onProgress?.(0, images);
   onProgress?.(images, images);
   return {
     images,

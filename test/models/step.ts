@@ -5,7 +5,11 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Dataset } from '../../src/data/dataset.js';
+import { memoryDataset } from '../../src/data/memory.js';
+import { HostRandom } from '../../src/data/random.js';
 import { type PlainTensor, writeSafetensors } from '../../src/io/safetensors.js';
+import { everyClass } from '../../src/latents/labels.js';
 import type { BuiltModel, ImageDims, ModelEntry } from '../../src/models/model.js';
 import { addon, dtypes } from '../../src/native.js';
 import { valueAndGrad } from '../../src/tensor/autograd.js';
@@ -15,7 +19,6 @@ import { Generator, manualSeed } from '../../src/tensor/random-state.js';
 import { keep, scope } from '../../src/tensor/scope.js';
 import { Tensor } from '../../src/tensor/tensor.js';
 import { readTensors } from '../../src/train/checkpoint.js';
-import { everyClass } from '../../src/train/generator.js';
 import type { TrainBatch } from '../../src/train/phase.js';
 import { expectClose, fixture, type Named } from '../reference/fixtures.js';
 
@@ -88,6 +91,16 @@ function batchFor({ dims, batch = 4 }: StepCase): TrainBatch {
   };
 }
 
+/** Random images with labels, for models that keep some of the data. */
+function dataFor({ dims: { height, width, channels, classes = 1 } }: StepCase): Dataset {
+  const random = new HostRandom(9);
+  const images = Uint8Array.from({ length: 4 * classes * height * width * channels }, () =>
+    random.below(256),
+  );
+  const labels = everyClass(4 * classes, classes);
+  return memoryDataset({ name: 'step', images, height, width, channels, labels });
+}
+
 /** Every number that PyTorch needs to take the same step. */
 async function dump(folder: string, name: string, built: BuiltModel, batch: TrainBatch) {
   const { images, labels } = batch;
@@ -111,6 +124,7 @@ export function stepTest(stepCase: StepCase): void {
   const { model, name = model.name } = stepCase;
   test(`one step of ${name} is PyTorch's`, async () => {
     const built = build(stepCase);
+    await built.prepare?.(dataFor(stepCase));
     const batch = batchFor(stepCase);
     const folder = process.env.GANVAS_DUMP_STEPS;
     if (folder) {

@@ -1,5 +1,6 @@
-// The residual networks of SNGAN, projection GAN, SAGAN and BigGAN: sizes, widths, blocks against their formulas written
-// out, what projection and the parts of a latent do, and what is refused. Steps against PyTorch: test/models.
+// The residual networks of SNGAN, projection GAN, SAGAN and BigGAN: sizes, widths, blocks against their
+// formulas written out, what projection and the parts of a latent do, and what is refused. Steps against
+// PyTorch: test/models.
 
 import { describe, expect, test } from 'vitest';
 import { BigganGenerator, bigganDiscriminator } from '../../src/networks/biggan.js';

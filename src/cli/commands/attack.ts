@@ -8,10 +8,10 @@ import { readClassifierRun } from '../../classifier/config.js';
 import { GanvasError } from '../../errors.js';
 import { writePngGrid } from '../../io/images.js';
 import { RunDirectory } from '../../train/run-directory.js';
+import { checkExtension } from '../generators.js';
 import type { CommandContext } from '../io.js';
-import { parseInteger, parseNumber } from '../options.js';
+import { parseAmount, parseInteger } from '../options.js';
 import { interruptible, labelledData, percent, trainWithProgress } from './classifier.js';
-import { checkExtension } from './sample.js';
 
 interface AttackOptions {
   data?: string;
@@ -29,14 +29,6 @@ interface AttackOptions {
 }
 
 const mostExamples = 100;
-
-/** A number in (0, most] from the text of an argument. Throws ERR_CONFIG. */
-function parseAmount(flag: string, text: string, most: number): number {
-  const expected = `a number above 0 and at most ${most}`;
-  const value = parseNumber(flag, text, expected);
-  if (value > 0 && value <= most) return value;
-  throw new GanvasError('ERR_CONFIG', `--${flag} must be ${expected}, got "${text}"`);
-}
 
 function parseOptions(options: AttackOptions) {
   const eps = parseAmount('eps', options.eps, 1);
@@ -81,6 +73,7 @@ async function measure(
       signal,
       onWarning: (message) => progress.event({ type: 'warning', message }),
       onProgress: (step, steps) => {
+        if (step === 0) return progress.start(steps);
         const imagesPerSecond = (1000 * step) / (performance.now() - began);
         progress.event({ type: 'step', step, steps, imagesPerSecond, losses: {} });
       },

@@ -1,54 +1,63 @@
 // `ganvas sample RUN`: images from a trained generator, as one PNG grid. The same seed gives the same images.
 
-import { extname } from 'node:path';
 import type { Command } from 'commander';
 import { GanvasError } from '../../errors.js';
-import { type ImageBatch, writePngGrid } from '../../io/images.js';
-import type { Generator } from '../../train/generator.js';
+import { writePngGrid } from '../../io/images.js';
+import { batchOf, checkExtension, mostImages, parseSeeds, sameLabel, withGenerator } from '../generators.js';
 import type { CommandContext } from '../io.js';
-import { parseInteger } from '../options.js';
-
-const mostImages = 10_000;
-
-/** Throws ERR_ARGUMENT unless `path` ends in one of `extensions`. */
-export function checkExtension(path: string, extensions: readonly string[]): string {
-  const extension = extname(path).toLowerCase();
-  if (extensions.includes(extension)) return extension;
-  throw new GanvasError('ERR_ARGUMENT', `--out must end in ${extensions.join(' or ')}, got "${path}"`);
-}
-
-/** The images of `count` latents, as a batch to write. */
-export async function generateBatch(
-  generator: Generator,
-  z: Float32Array,
-  count: number,
-): Promise<ImageBatch> {
-  const { height, width, channels } = generator;
-  return { data: await generator.generate(z, count), count, height, width, channels };
-}
+import { parseInteger, parseNumber } from '../options.js';
 
 interface SampleOptions {
-  n: string;
-  seed: string;
+  n?: string;
+  seed?: string;
+  seeds?: string;
+  label?: string;
+  truncation?: string;
+  standingStatistics?: string;
   out: string;
   columns?: string;
   device: string;
 }
 
-async function sample(run: string, options: SampleOptions, context: CommandContext): Promise<void> {
-  const n = parseInteger('n', options.n, 1, mostImages);
-  const seed = parseInteger('seed', options.seed, 0);
-  const columns =
-    options.columns === undefined ? undefined : parseInteger('columns', options.columns, 1, mostImages);
-  checkExtension(options.out, ['.png']);
-  const generator = await context.loadGenerator(run, { device: options.device });
-  try {
-    const batch = await generateBatch(generator, await generator.latents(n, seed), n);
-    await writePngGrid(options.out, batch, { columns });
-  } finally {
-    generator.dispose();
+/** The seeds of the images, or how many there are with the seed of all. */
+function parseWhich({ n, seed, seeds }: SampleOptions): { count: number; seed: number | number[] } {
+  if (seeds === undefined) {
+    return { count: parseInteger('n', n ?? '64', 1, mostImages), seed: parseInteger('seed', seed ?? '1', 0) };
   }
-  context.out.write(`${options.out}\n`);
+  if (n !== undefined || seed !== undefined) {
+    throw new GanvasError(
+      'ERR_CONFIG',
+      '--seeds names every image: it cannot be combined with --n or --seed',
+    );
+  }
+  const list = parseSeeds('seeds', seeds);
+  return { count: list.length, seed: list };
+}
+
+/** A number, if the option was given. */
+function optional<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : parse(text);
+}
+
+async function sample(run: string, options: SampleOptions, context: CommandContext): Promise<void> {
+  const { out, device } = options;
+  const { count, seed } = parseWhich(options);
+  const columns = optional(options.columns, (text) => parseInteger('columns', text, 1, mostImages));
+  const truncation = optional(options.truncation, (text) => parseNumber('truncation', text));
+  const passes = optional(options.standingStatistics, (text) =>
+    parseInteger('standing-statistics', text, 1, 100_000),
+  );
+  checkExtension(out, ['.png']);
+  await withGenerator(run, device, context, async (generator) => {
+    if (passes !== undefined) {
+      const inLatents = generator.styles ? undefined : truncation;
+      await generator.standingStatistics(passes, { truncation: inLatents });
+    }
+    const labels = optional(options.label, (text) => sameLabel(generator, count, text));
+    const pixels = await generator.sample(count, { seed, labels, truncation });
+    await writePngGrid(out, batchOf(generator, pixels), { columns });
+  });
+  context.out.write(`${out}\n`);
 }
 
 export function addSample(program: Command, context: CommandContext): void {
@@ -56,15 +65,27 @@ export function addSample(program: Command, context: CommandContext): void {
     .command('sample')
     .description('make images with a trained generator, as one PNG grid')
     .argument('<run>', 'a run directory, such as runs/dcgan-mnist-001')
-    .option('--n <n>', 'number of images', '64')
-    .option('--seed <n>', 'same seed, same images', '1')
+    .option('--n <n>', 'number of images (default: 64)')
+    .option('--seed <n>', 'same seed, same images (default: 1)')
+    .option('--seeds <list>', 'a seed for each image, such as 0..63: to pick from for the other commands')
+    .option('--label <class>', 'name or number of the class to show (default: all classes in turn)')
+    .option(
+      '--truncation <x>',
+      'fewer kinds of images, and better ones: for StyleGAN models from 1 (no effect) down to 0, ' +
+        'for others the largest latent number, from 2 (little effect) downwards',
+    )
+    .option(
+      '--standing-statistics <n>',
+      "measure the batch norms' statistics anew on n batches of 64 (BigGAN)",
+    )
     .option('--out <file>', 'PNG file to write', 'grid.png')
     .option('--columns <n>', 'images per row (default: as square as possible)')
     .option('--device <name>', 'cpu, cuda or auto', 'auto')
     .addHelpText(
       'after',
       '\nExamples:\n  $ ganvas sample runs/dcgan-mnist-001\n' +
-        '  $ ganvas sample runs/dcgan-mnist-001 --n 100 --seed 7 --columns 10 --out digits.png',
+        '  $ ganvas sample runs/dcgan-mnist-001 --n 100 --seed 7 --columns 10 --out digits.png\n' +
+        '  $ ganvas sample runs/biggan-mnist-001 --label 7 --truncation 0.5 --standing-statistics 16',
     )
     .action((run: string, options: SampleOptions) => sample(run, options, context));
 }

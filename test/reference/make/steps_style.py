@@ -39,21 +39,24 @@ def stylegan2(step, z_size, mixing, gamma, penalty_every, path_every):
     def generator():
         return non_saturating_g(judge(d, images(mixed_styles(step.labels)), step.labels)), {}
 
-    def path_length():
+    def path_length(decay, weight):
         w = mixed_styles(step.labels[: step.size // 2])
         fake = images(w)
         noise = step.draw(*fake.shape) / (FULL[0] * FULL[1]) ** 0.5
         (slope,) = torch.autograd.grad((fake * noise).sum(), [w], create_graph=True)
         lengths = slope.square().sum(2).mean(1).sqrt()
-        average = step["pathLength.value"].detach() * 0.99 + lengths.mean() * 0.01
+        average = step["pathLength.value"].detach() * (1 - decay) + lengths.mean() * decay
+        with torch.no_grad():
+            step["pathLength.value"].copy_(average)
         penalty = 2 * (lengths - average).square().mean()
-        return path_every * penalty, {"path": penalty}
+        return weight * penalty, {"path": penalty}
 
     return [
         ("D", discriminator, ["discriminator"]),
         ("Dreg", discriminator_penalty, ["discriminator"]),
         ("G", generator, ["generator"]),
-        ("Greg", path_length, ["generator"]),
+        ("Gstart", lambda: path_length(1.0, 1), ["generator"]),
+        ("Greg", lambda: path_length(0.01, path_every), ["generator"]),
     ]
 
 
