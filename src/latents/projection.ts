@@ -97,7 +97,7 @@ async function nearest(centre: Tensor, { candidates, target, draw }: ProjectionP
  * of the image x: Adam at a rate that rises and falls, and for the first three quarters noise N(0, (0.05 σ
  * t²)²) on the point, t going from 1 to 0. Begins at the mean of the candidates, as the paper does, or at one
  * of them whose image is nearer.
- * @returns the first and the last point
+ * @returns the first point and the last, or the first again where the last is no nearer
  * @throws GanvasError ERR_ARGUMENT for impossible options
  */
 export async function projectImage(
@@ -143,6 +143,9 @@ export async function projectImage(
     } finally {
       optimizer.dispose();
     }
-    return { start, end: point };
+    const losses = noGrad(() => scope(() => [start, point].map(lossAt)));
+    const [[first], [last]] = await Promise.all(losses.map((loss) => loss.data()));
+    // Stopped early or led astray by a rate too high, the noisy way may have been for nothing.
+    return { start, end: last < first ? point : start };
   });
 }

@@ -1,5 +1,6 @@
-// BiGAN (Donahue et al. 2017): beside the generator an encoder learns its inverse, because the discriminator judges pairs:
-// real images with their code E(x), against generated images with the latent z that they were made from.
+// BiGAN (Donahue et al. 2017): beside the generator an encoder learns its inverse, because the discriminator
+// judges pairs: real images with their code E(x), against generated images with the latent z that they were
+// made from.
 
 import { nonSaturating } from '../losses/adversarial.js';
 import { biganEncoder, biganGenerator, biganKinds, JointDiscriminator } from '../networks/bigan.js';
@@ -7,23 +8,27 @@ import { noGrad } from '../tensor/autograd.js';
 import { mean, sigmoid } from '../tensor/ops/index.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { trainingConfig } from '../train/config.js';
 import { gameOptimizer } from './game.js';
 import { gameFields } from './game-options.js';
 import { dcganFields } from './layer-options.js';
 import { type BuiltModel, defineModel, uniformLatent } from './model.js';
+
+const { lr } = trainingConfig.fields;
 
 export const bigan = defineModel({
   name: 'bigan',
   summary: 'BiGAN (Donahue et al. 2017): a generator and its inverse, an encoder, against one discriminator',
   fields: {
     zSize: { ...gameFields.zSize, default: 50 },
+    lr: { ...lr, default: 3e-4 },
     optimizer: gameFields.optimizer,
     clipGradients: gameFields.clipGradients,
     networks: {
       type: 'enum',
       choices: biganKinds,
       default: 'perceptron',
-      help: "perceptrons for small images of any size, or DCGAN's convolutions, for sizes that are multiples of 4",
+      help: "perceptrons, for any size, or DCGAN's convolutions, for multiples of 4",
     },
     hidden: { type: 'integer', default: 1024, min: 1, max: 16384, help: 'units of fully connected layers' },
     baseWidth: { ...dcganFields.baseWidth, default: 32 },
@@ -73,7 +78,8 @@ export const bigan = defineModel({
             const { code, z, generated } = play(images, size);
             const real = discriminator.forward(images, code);
             const fake = discriminator.forward(generated, z);
-            // The targets exchanged, which has the same fixed point and stronger gradients (section 3.4 of the paper).
+            // The targets exchanged, which has the same fixed point and stronger gradients (section 3.4 of
+            // the paper).
             return { loss: nonSaturating.discriminator(fake, real) };
           },
         },

@@ -52,7 +52,7 @@ export const gameFields = {
     type: 'integer',
     default: 1000,
     min: 1,
-    help: 'updates of D after which the instance noise has faded to nothing',
+    help: 'training steps after which the instance noise has faded to nothing',
   },
   featureMatching: { ...weight, help: "weight of matching the mean of D's features, in G's loss" },
   historicalAveraging: { ...weight, help: 'weight of the distance of both networks from their past means' },

@@ -1,6 +1,7 @@
-// The game that most GANs play: a discriminator phase D and a generator phase G over any pair of networks, with the
-// techniques of game-options.ts. Real and generated images go through the discriminator in batches of their own, so that
-// batch normalisation never mixes them. What belongs to one model only comes in through `terms`.
+// The game that most GANs play: a discriminator phase D and a generator phase G over any pair of networks,
+// with the techniques of game-options.ts. Real and generated images go through the discriminator in batches
+// of their own, so that batch normalisation never mixes them. What belongs to one model only comes in through
+// `terms`.
 
 import { AdaptiveAugment, diffAugment } from '../augment/index.js';
 import { GanvasError } from '../errors.js';
@@ -120,7 +121,10 @@ function assertConsistent({ discriminator, classes }: Game, config: GameConfig):
   }
 }
 
-/** The latents whose images fix the statistics of virtual batch normalisation (Salimans et al. 2016, section 3.4). */
+/**
+ * The latents whose images fix the statistics of virtual batch normalisation (Salimans et al. 2016, section
+ * 3.4).
+ */
 class ReferenceLatents extends Module<void> {
   readonly z: Tensor;
   readonly #generator: Module;
@@ -193,9 +197,10 @@ const total = (terms: Terms, loss?: Tensor): PhaseResult => ({
 /**
  * The phases of the game, with an optimiser for each network.
  *
- * D, `dSteps` times a step, minimises the objective on real and generated images plus the penalty, the regularisers and
- * `terms.discriminator`; G, `gSteps` times, the objective's other side plus `terms.generator`. With `penaltyEvery` above 1 the penalty
- * has a phase of its own, Dreg. Generated images get the labels of the batch, and so their distribution.
+ * D, `dSteps` times a step, minimises the objective on real and generated images plus the penalty, the
+ * regularisers and `terms.discriminator`; G, `gSteps` times, the objective's other side plus
+ * `terms.generator`. With `penaltyEvery` above 1 the penalty has a phase of its own, Dreg. Generated images
+ * get the labels of the batch, and so their distribution.
  * @throws GanvasError ERR_CONFIG for options that do not go together
  */
 export function adversarialGame(game: Game, config: GameConfig): BuiltModel {

@@ -89,11 +89,11 @@ export const pggan = defineModel({
     drift: { ...weight, default: 0.001, help: 'weight of E[D(x)²], which keeps the logits near 0' },
     stableSteps: {
       type: 'integer',
-      default: 500,
+      default: 250,
       min: 1,
       help: 'steps at each level once it has faded in; the last one has all that remain',
     },
-    fadeSteps: { type: 'integer', default: 500, min: 1, help: 'steps over which a level fades in' },
+    fadeSteps: { type: 'integer', default: 250, min: 1, help: 'steps over which a level fades in' },
   },
   build(config, dims) {
     const { zSize, baseWidth, maxWidth, stableSteps, fadeSteps } = config;

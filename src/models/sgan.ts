@@ -1,5 +1,6 @@
-// The semi-supervised GAN (Salimans et al. 2016, section 5): a classifier that learns from few labels because it must also
-// tell real images from generated ones. Only `labels` labelled images are used, the labels of all others never.
+// The semi-supervised GAN (Salimans et al. 2016, section 5): a classifier that learns from few labels because
+// it must also tell real images from generated ones. Only `labels` labelled images are used, the labels of
+// all others never.
 
 import { crossEntropy } from '../losses/supervised.js';
 import { SganDiscriminator, sganGenerator } from '../networks/sgan.js';
@@ -21,8 +22,8 @@ export const sgan = defineModel({
     lr: { ...lr, default: 1e-3 },
     featureMatching: {
       ...gameFields.featureMatching,
-      default: 1,
-      help: "weight of matching the mean of D's features, all that G learns from; 0: G plays the game instead",
+      default: 0.01,
+      help: "weight of matching D's mean features, all that G learns from; 0: it plays the game",
     },
     labels: {
       type: 'integer',

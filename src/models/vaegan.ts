@@ -1,13 +1,13 @@
-// VAE/GAN (Larsen et al. 2016): a variational autoencoder whose reconstructions are compared in what the discriminator of a
-// GAN sees of them, not in pixels. Encoder, decoder (the generator) and discriminator learn by losses of their own, in
-// phases of their own (algorithm 1 of the paper).
+// VAE/GAN (Larsen et al. 2016): a variational autoencoder whose reconstructions are compared in what the
+// discriminator of a GAN sees of them, not in pixels. Encoder, decoder (the generator) and discriminator
+// learn by losses of their own, in phases of their own (algorithm 1 of the paper).
 
 import { gaussianKL } from '../losses/divergence.js';
 import { bceWithLogits } from '../losses/supervised.js';
 import { dcganDiscriminator, dcganGenerator } from '../networks/dcgan.js';
 import { Equilibrium, GaussianEncoder, reparametrised } from '../networks/vaegan.js';
 import { noGrad } from '../tensor/autograd.js';
-import { add, mean, mul, square, sub, sum } from '../tensor/ops/index.js';
+import { add, div, mean, mul, square, sub, sum } from '../tensor/ops/index.js';
 import { inFloat32 } from '../tensor/precision.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
@@ -35,10 +35,10 @@ export const vaegan = defineModel({
   name: 'vaegan',
   summary: 'VAE/GAN (Larsen et al. 2016): an autoencoder that compares what a discriminator sees',
   fields: {
-    zSize: { ...gameFields.zSize, default: 64 },
+    zSize: { ...gameFields.zSize, default: 32 },
     baseWidth: { ...dcganFields.baseWidth, default: 32 },
     optimizer: { ...gameFields.optimizer, default: 'rmsprop' },
-    lr: { ...lr, default: 3e-4 },
+    lr: { ...lr, default: 1e-3 },
     clipGradients: gameFields.clipGradients,
     reconstructionWeight: {
       ...weight,
@@ -50,7 +50,7 @@ export const vaegan = defineModel({
     margin: {
       ...weight,
       default: 0.35,
-      help: 'D waits while a cost lies further below the equilibrium, the generator while one lies further above',
+      help: 'D waits while a cost lies further below the equilibrium, G while one lies further above',
     },
   },
   build(config, dims): BuiltModel {
@@ -111,7 +111,8 @@ export const vaegan = defineModel({
             const seen = discriminator.features(generator.forward(reparametrised(posterior)));
             const reconstruction = unlikelihood(real, seen);
             const prior = mul(gaussianKL(posterior.mean, posterior.logVariance), priorWeight);
-            return { loss: add(prior, reconstruction), prior, reconstruction };
+            // Sums over latent and features: per number of the latent, their gradients are of a usual size.
+            return { loss: div(add(prior, reconstruction), zSize), prior, reconstruction };
           },
         },
         {

@@ -1,5 +1,5 @@
 // WGAN (Arjovsky et al. 2017, algorithm 1): a critic whose weights are clipped to a small box after each of its five steps
-// per generator step, RMSprop(5e-5) because momentum made training unstable. The networks are DCGAN's. Clipping keeps the
+// per generator step, RMSprop because momentum made training unstable. The networks are DCGAN's. Clipping keeps the
 // critic Lipschitz only roughly: wgan-gp is the better model, this one the baseline that it is measured against.
 
 import { trainingConfig } from '../train/config.js';
@@ -28,9 +28,10 @@ export const wgan = defineModel({
     ...gameFields,
     ...dcganFields,
     loss: { ...gameFields.loss, default: 'wasserstein' },
+    baseWidth: { ...dcganFields.baseWidth, default: 32 },
     optimizer: { ...gameFields.optimizer, default: 'rmsprop' },
     clipWeights: { ...gameFields.clipWeights, default: 0.01 },
-    lr: { ...lr, default: 5e-5 },
+    lr: { ...lr, default: 5e-4 },
     dSteps: { ...dSteps, default: 5 },
     warmUpSteps: {
       type: 'integer',

@@ -1,6 +1,6 @@
-// The networks of BiGAN (Donahue et al. 2017, section 4.1; Dumoulin et al. 2017 found the same under the name ALI): an encoder,
-// and a discriminator that judges an image and a latent together. On MNIST perceptrons; for other images the convolutions
-// of DCGAN may come first.
+// The networks of BiGAN (Donahue et al. 2017, section 4; Dumoulin et al. 2017 found the same under the name
+// ALI): an encoder, and a discriminator that judges an image and a latent together. On MNIST perceptrons; for
+// other images the convolutions of DCGAN may come first.
 
 import { Linear } from '../nn/linear.js';
 import { type AnyModule, assertCount, Module } from '../nn/module.js';
@@ -50,8 +50,8 @@ const hiddenLayers = (inputs: number, hidden: number): Module[] => [
 ];
 
 /**
- * Latents [n, zSize] → images [n, height, width, channels] in [-1, 1]: two normalised hidden layers with ReLU, or DCGAN's
- * generator.
+ * Latents [n, zSize] → images [n, height, width, channels] in [-1, 1]: two normalised hidden layers with
+ * ReLU, or DCGAN's generator.
  */
 export function biganGenerator(dims: ImageDims, zSize: number, options: BiganOptions = {}): Sequential {
   const { kind, hidden, baseWidth } = filled(options);
@@ -81,7 +81,10 @@ export class JointDiscriminator extends Module {
   readonly body: AnyModule;
   readonly layers: Sequential;
 
-  /** @throws GanvasError ERR_CONFIG for sizes that DCGAN's convolutions refuse, ERR_ARGUMENT for impossible options */
+  /**
+   * @throws GanvasError ERR_CONFIG for sizes that DCGAN's convolutions refuse, ERR_ARGUMENT for impossible
+   * options
+   */
   constructor(dims: ImageDims, zSize: number, options: BiganOptions = {}) {
     super();
     const all = filled(options);

@@ -1,6 +1,6 @@
-// The networks of the semi-supervised GAN on MNIST (Salimans et al. 2016, section 5, and the published code): perceptrons for
-// small images of any size. The discriminator is a classifier of K classes; what it says of real and generated follows
-// from its K logits.
+// The networks of the semi-supervised GAN on MNIST (Salimans et al. 2016, section 5, and the published code):
+// perceptrons for small images of any size. The discriminator is a classifier of K classes; what it says of
+// real and generated follows from its K logits.
 
 import { GanvasError } from '../errors.js';
 import { Softplus } from '../nn/activation.js';
@@ -41,7 +41,10 @@ export function logSumExp(x: Tensor): Tensor {
   return add(log(sum(exp(sub(scores, largest)), -1, true)), largest);
 }
 
-/** Inputs [n, inputSize] → images [n, height, width, channels] in [-1, 1]: two hidden layers of `hidden` units. */
+/**
+ * Inputs [n, inputSize] → images [n, height, width, channels] in [-1, 1]: two hidden layers of `hidden`
+ * units.
+ */
 export function sganGenerator(
   { height, width, channels }: ImageDims,
   inputSize: number,
@@ -66,19 +69,22 @@ export interface SganDiscriminatorOptions {
 }
 
 /**
- * A classifier of K classes that also tells real from generated: with Z = Σₖ e^{lₖ} over its K logits, D(x) = Z / (Z + 1)
- * (Salimans et al. 2016, section 5), which is σ(log Z). So head() gives log Z, and adding a class "generated" with the
- * logit 0 would change nothing.
+ * A classifier of K classes that also tells real from generated: with Z = Σₖ e^{lₖ} over its K logits, D(x) =
+ * Z / (Z + 1) (Salimans et al. 2016, section 5), which is σ(log Z). So head() gives log Z, and adding a class
+ * "generated" with the logit 0 would change nothing.
  *
- * Five hidden layers with ReLU, and Gaussian noise before each of the six. The code's images lie in [0, 1] and have noise
- * of 0.3; ganvas' lie in [-1, 1], so theirs has 0.6.
+ * Five hidden layers with ReLU, and Gaussian noise before each of the six. The code's images lie in [0, 1]
+ * and have noise of 0.3; ganvas' lie in [-1, 1], so theirs has 0.6.
  */
 export class SganDiscriminator extends Discriminator {
   readonly body: Sequential;
   readonly output: Sequential;
   readonly classes: number;
 
-  /** @throws GanvasError ERR_ARGUMENT unless sizes are positive integers, classes at least 2, and noise 0 or more */
+  /**
+   * @throws GanvasError ERR_ARGUMENT unless sizes are positive integers, classes at least 2, and noise 0 or
+   * more
+   */
   constructor({ height, width, channels }: ImageDims, options: SganDiscriminatorOptions) {
     super();
     const { classes, hidden = 500, noise: [pixelNoise, unitNoise] = [0.6, 0.5] } = options;

@@ -1,5 +1,5 @@
-// What VAE/GAN has besides DCGAN's generator and discriminator: an encoder from images to a normal distribution of latents
-// (Larsen et al. 2016), and the decision which of the players learn from a batch.
+// What VAE/GAN has besides DCGAN's generator and discriminator: an encoder from images to a normal
+// distribution of latents (Larsen et al. 2016), and the decision which of the players learn from a batch.
 
 import { Linear } from '../nn/linear.js';
 import { buffer, Module } from '../nn/module.js';
@@ -17,12 +17,17 @@ export interface Posterior {
   logVariance: Tensor;
 }
 
-/** q(z | x) = N(μ(x), diag σ²(x)): the convolutions of a DCGAN discriminator, then μ and log σ² side by side. */
+/**
+ * q(z | x) = N(μ(x), diag σ²(x)): the convolutions of a DCGAN discriminator, then μ and log σ² side by side.
+ */
 export class GaussianEncoder extends Module {
   readonly body: Module;
   readonly output: Linear;
 
-  /** @throws GanvasError ERR_CONFIG for sizes that dcganBody refuses, ERR_ARGUMENT unless zSize is a positive integer */
+  /**
+   * @throws GanvasError ERR_CONFIG for sizes that dcganBody refuses, ERR_ARGUMENT unless zSize is a positive
+   * integer
+   */
   constructor(
     dims: ImageDims,
     zSize: number,
@@ -41,21 +46,26 @@ export class GaussianEncoder extends Module {
     return { mean, logVariance };
   }
 
-  /** μ(x), [n, zSize]: the latents that the generator makes reconstructions of, and the features of an image. */
+  /**
+   * μ(x), [n, zSize]: the latents that the generator makes reconstructions of, and the features of an image.
+   */
   forward(x: Tensor): Tensor {
     return this.posterior(x).mean;
   }
 }
 
-/** A draw from each distribution that a gradient flows through: μ + σ ε, ε ~ N(0, 1) (Kingma and Welling 2014, section 2.4). */
+/**
+ * A draw from each distribution that a gradient flows through: μ + σ ε, ε ~ N(0, 1) (Kingma and Welling 2014,
+ * section 2.4).
+ */
 export function reparametrised({ mean, logVariance }: Posterior): Tensor {
   return add(mean, mul(exp(mul(logVariance, 0.5)), randn(mean.shape)));
 }
 
 /**
- * Which of two players learn from a batch, by what it cost the discriminator to judge real and generated images: one that
- * is more than `margin` better than the equilibrium waits, and so does the generator while D is that much worse. If
- * neither would learn, both do. The rule of the published code of VAE/GAN.
+ * Which of two players learn from a batch, by what it cost the discriminator to judge real and generated
+ * images: one that is more than `margin` better than the equilibrium waits, and so does the generator while D
+ * is that much worse. If neither would learn, both do. The rule of the published code of VAE/GAN.
  */
 export class Equilibrium extends Module<Tensor> {
   /** 1 or 0: whether the generator learns, as the last batch has it. */

@@ -1,5 +1,6 @@
-// What the networks of a trained run read in images: the latents that an encoder finds (VAE/GAN, BiGAN), and the classes that
-// a semi-supervised discriminator names. The other way round, from latents to images, is generator.ts.
+// What the networks of a trained run read in images: the latents that an encoder finds (VAE/GAN, BiGAN), and
+// the classes that a semi-supervised discriminator names. The other way round, from latents to images, is
+// generator.ts.
 
 import { type DeviceName, device as selectDevice } from '../device.js';
 import { GanvasError } from '../errors.js';
@@ -21,8 +22,8 @@ export interface Encoder {
   readonly width: number;
   readonly channels: number;
   /**
-   * n · zSize numbers: of each image the latent that the run's generator makes its reconstruction of. Of VAE/GAN the
-   * mean of q(z | x).
+   * n · zSize numbers: of each image the latent that the run's generator makes its reconstruction of. Of
+   * VAE/GAN the mean of q(z | x).
    * @param pixels u8 [n, height, width, channels]
    * @throws GanvasError ERR_SHAPE unless these are n images
    */
@@ -48,7 +49,10 @@ export interface Labeller {
   dispose(): void;
 }
 
-/** Runs a network on pixels, some images at a time. Throws ERR_SHAPE unless there are n images of the run's size. */
+/**
+ * Runs a network on pixels, some images at a time. Throws ERR_SHAPE unless there are n images of the run's
+ * size.
+ */
 function read<T extends Float32Array | Int32Array>(
   { dims: { height, width, channels } }: SavedRun,
   pixels: Uint8Array,
@@ -80,7 +84,8 @@ interface LoadOptions {
  *     const generator = await loadGenerator('runs/vaegan-mnist-001');
  *     const again = await generator.generate(await encoder.encode(pixels, 16), 16);
  *
- * @throws GanvasError ERR_CONFIG where the run's model has no encoder or its options are unknown, ERR_FILE_IO, ERR_CHECKPOINT
+ * @throws GanvasError ERR_CONFIG where the run's model has no encoder or its options are unknown,
+ *   ERR_FILE_IO, ERR_CHECKPOINT
  * or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
  */
 export async function loadEncoder(
@@ -93,7 +98,8 @@ export async function loadEncoder(
   if (!(network instanceof Module)) {
     throw new GanvasError(
       'ERR_CONFIG',
-      `${runDirectory}: expected the run of a model with an encoder, such as vaegan or bigan, got ${run.entry.name}`,
+      `${runDirectory}: expected the run of a model with an encoder, such as vaegan or bigan, ` +
+        `got ${run.entry.name}`,
     );
   }
   const { height, width, channels } = run.dims;
@@ -114,7 +120,8 @@ export async function loadEncoder(
  *     const labeller = await loadLabeller('runs/sgan-mnist-001');
  *     const classes = await labeller.classify(pixels, 100);
  *
- * @throws GanvasError ERR_CONFIG where the run's model is another or its options are unknown, ERR_FILE_IO, ERR_CHECKPOINT
+ * @throws GanvasError ERR_CONFIG where the run's model is another or its options are unknown, ERR_FILE_IO,
+ *   ERR_CHECKPOINT
  * or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
  */
 export async function loadLabeller(

@@ -1,5 +1,5 @@
-// The few labelled images of semi-supervised training, on the device: chosen once, then part of the run's state, so that a
-// run that is continued has the same ones.
+// The few labelled images of semi-supervised training, on the device: chosen once, then part of the run's
+// state, so that a run that is continued has the same ones.
 
 import type { Dataset } from '../data/dataset.js';
 import { HostRandom } from '../data/random.js';
@@ -16,8 +16,8 @@ import { toUnitRange } from './batches.js';
 const choiceStream = 3;
 
 /**
- * Which images of a data set are taken for labelled: as many of each class, one more of the first classes where `count`
- * is no multiple; drawn at random, the same for the same seed. In the order of the classes.
+ * Which images of a data set are taken for labelled: as many of each class, one more of the first classes
+ * where `count` is no multiple; drawn at random, the same for the same seed. In the order of the classes.
  * @throws GanvasError ERR_DATA when there are no labels, or too few images of a class
  */
 export function chooseLabelled(data: Dataset, count: number, classes: number, seed: number): Int32Array {

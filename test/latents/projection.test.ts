@@ -82,6 +82,11 @@ describe('a function', () => {
     expect(steps).toEqual([10, 20, 30]);
   });
 
+  test('ends no worse than it began, however wild the way', async () => {
+    const [start, end] = await found({ steps: 20, lr: 1000 });
+    expect(end).toEqual(start);
+  });
+
   test.each([{ steps: 0 }, { steps: 1.5 }, { lr: -1 }, { lr: Number.NaN }, { featureWeight: -1 }])(
     '%j is refused',
     async (options) => {

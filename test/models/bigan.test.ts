@@ -1,4 +1,5 @@
-// BiGAN: its networks for any size, what the discriminator looks at, and runs that continue and give their encoder away.
+// BiGAN: its networks for any size, what the discriminator looks at, and runs that continue and give their
+// encoder away.
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,6 @@
-// The game's techniques, one option at a time: losses and gradients of its phases against the formula written out in ops
-// with the same random draws; options that contradict each other; the state of techniques with a memory. Whole runs are
-// in memory.test.ts.
+// The game's techniques, one option at a time: losses and gradients of its phases against the formula written
+// out in ops with the same random draws; options that contradict each other; the state of techniques with a
+// memory. Whole runs are in memory.test.ts.
 
 import { describe, expect, test } from 'vitest';
 import { diffAugment } from '../../src/augment/index.js';

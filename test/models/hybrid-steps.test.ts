@@ -1,4 +1,5 @@
-// Steps of the models that are a GAN and something else, a classifier or an encoder; PyTorch's side is make/steps_hybrids.py.
+// Steps of the models that are a GAN and something else, a classifier or an encoder; PyTorch's side is
+// make/steps_hybrids.py.
 
 import { bigan } from '../../src/models/bigan.js';
 import { sgan } from '../../src/models/sgan.js';

@@ -1,5 +1,5 @@
-// Techniques with a memory in whole runs: a run that was stopped and continued has the bits of one that was not, and
-// replayed training those of eager training.
+// Techniques with a memory in whole runs: a run that was stopped and continued has the bits of one that was
+// not, and replayed training those of eager training.
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

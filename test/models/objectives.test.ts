@@ -43,7 +43,7 @@ const reported: Record<string, string[]> = {
 
 test.each([
   ['lsgan', { loss: 'leastSquares', lr: 2e-4, beta1: 0.5, targetFake: 0, targetReal: 1, targetGenerator: 1 }],
-  ['wgan', { loss: 'wasserstein', optimizer: 'rmsprop', lr: 5e-5, clipWeights: 0.01, dSteps: 5 }],
+  ['wgan', { loss: 'wasserstein', optimizer: 'rmsprop', clipWeights: 0.01, dSteps: 5 }],
   ['dragan', { loss: 'nonSaturating', penalty: 'dragan', penaltyWeight: 10, discriminatorNorm: 'none' }],
   ['ragan', { loss: 'relativisticAverage', lr: 2e-4, beta1: 0.5 }],
 ])('%s has the defaults of its paper', (name, defaults) => {

@@ -1,4 +1,5 @@
-// The semi-supervised GAN: its discriminator's arithmetic, the choice of labelled images, and runs that use no other label.
+// The semi-supervised GAN: its discriminator's arithmetic, the choice of labelled images, and runs that use
+// no other label.
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

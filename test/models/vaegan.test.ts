@@ -1,4 +1,5 @@
-// VAE/GAN: the encoder's distribution, who waits for whom, and runs that continue and give their encoder away.
+// VAE/GAN: the encoder's distribution, who waits for whom, and runs that continue and give their encoder
+// away.
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

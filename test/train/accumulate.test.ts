@@ -1,5 +1,5 @@
-// Batches taken in parts: the gradient of the whole, where no statistic of the batch is involved; and the norm of
-// gradients as a report, which changes nothing.
+// Batches taken in parts: the gradient of the whole, where no statistic of the batch is involved; and the
+// norm of gradients as a report, which changes nothing.
 
 import { expect, test } from 'vitest';
 import { adversarialGame } from '../../src/models/game.js';

@@ -1,4 +1,5 @@
-// Training in stages: phases that begin and end, what follows a step, learning rates that fall, and models that are files.
+// Training in stages: phases that begin and end, what follows a step, learning rates that fall, and models
+// that are files.
 
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -140,7 +141,8 @@ describe('lrDecay', () => {
     await model('short', { steps: 6, saveEvery: 1, lr: 0.01, lrDecay: 'linear', lrDecaySteps: 4 });
     expect(await rateAt('short', 5)).toBe(0);
     const [four, six] = [4, 6].map((step) => checkpointBytes(join(folder, 'short'), step));
-    // The running statistics of batch normalisation still move, the weights do not: no loss sees another network.
+    // The running statistics of batch normalisation still move, the weights do not: no loss sees another
+    // network.
     expect((await four).state.optimizers.generator.step).toBe(4);
     expect((await six).state.optimizers.generator.step).toBe(6);
   });

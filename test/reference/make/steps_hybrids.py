@@ -48,7 +48,7 @@ def sgan(step, label_weight, feature_matching):
         if not feature_matching:
             return -(fake.exp() / (fake.exp() + 1)).log().mean(), {}
         real_features = judged(step.images)[0].detach()
-        distance = (fake_features.mean(0) - real_features.mean(0)).square().sum()
+        distance = feature_matching * (fake_features.mean(0) - real_features.mean(0)).square().sum()
         return distance, {"features": distance}
 
     return [("D", discriminator, ["discriminator"]), ("G", generator, ["generator"])]
@@ -109,7 +109,7 @@ def vaegan(step, equilibrium=0.68, margin=0.35, gamma=1e-3):
         z, mean, log_variance = encode()
         reconstruction = distance(features(step.images), features(transposed(step, z)))
         prior = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
-        return prior + reconstruction, {"prior": prior, "reconstruction": reconstruction}
+        return (prior + reconstruction) / 5, {"prior": prior, "reconstruction": reconstruction}
 
     def generator():
         z = encode()[0].detach()
@@ -169,8 +169,8 @@ def bigan(step, convolutional):
 
 
 WRITERS = [
-    lambda: write("sgan", lambda step: sgan(step, 1, True)),
-    lambda: write("sgan-game", lambda step: sgan(step, 2, False)),
+    lambda: write("sgan", lambda step: sgan(step, 1, 0.01)),
+    lambda: write("sgan-game", lambda step: sgan(step, 2, 0)),
     lambda: write("vaegan", vaegan),
     lambda: write("vaegan-behind", lambda step: vaegan(step, equilibrium=0.3)),
     lambda: write("vaegan-ahead", lambda step: vaegan(step, equilibrium=4)),
