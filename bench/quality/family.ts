@@ -2,7 +2,7 @@
 // classifier's features, digits found, and for conditional models the share of samples of the digit asked for. Trains
 // with the command's defaults. Writes a line per model into the JSON file as soon as it is known, and its sample grid.
 //
-//   npx tsx bench/quality/family.ts [--models gan,dcgan] [--minutes 2] [--json bench/results/quality-cpu.json]
+//   npx tsx bench/quality/family.ts [--models gan,dcgan] [--minutes 2] [--config '{}'] [--json bench/results/quality-cpu.json]
 //                                   [--images docs/images/models]
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -24,9 +24,12 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '2' },
     json: { type: 'string' },
     images: { type: 'string' },
+    config: { type: 'string', default: '{}' },
   },
 });
 const minutes = Number(values.minutes);
+// Differences from the models' defaults, recorded with the result.
+const own = JSON.parse(values.config) as Record<string, unknown>;
 const names = values.models?.split(',') ?? Object.keys(models);
 const samples = 2000;
 const pictured = 64;
@@ -39,7 +42,7 @@ interface Result extends Verdict {
 
 async function learn(model: string, judge: Judge, folder: string): Promise<Result> {
   const out = join(folder, model);
-  const config = { seed: 1, device: 'cpu', sampleEvery: 1_000_000, saveEvery: 1_000_000 };
+  const config = { seed: 1, device: 'cpu', sampleEvery: 1_000_000, saveEvery: 1_000_000, ...own };
   const run = await trainFor(minutes, { model, data: 'mnist', out, config });
   const generator = await loadGenerator(out, { device: 'cpu' });
   const { height, width, channels, classes } = generator;
@@ -69,7 +72,7 @@ try {
   for (const model of names) {
     console.log(model);
     const result = await learn(model, judge, folder);
-    record(values.json, model, { minutes, ...result });
+    record(values.json, model, { minutes, config: own, ...result });
     const { steps, seconds, score, frechet, found, confidence, asked } = result;
     rows.push([
       model,

@@ -2,7 +2,7 @@
 // How many of them each model makes after a fixed time, of 25,600 samples judged by a digit classifier plane by plane,
 // and KL(found ‖ uniform) in nats.
 //
-//   npx tsx bench/quality/stacked-mnist.ts [--models dcgan,r3gan] [--minutes 5] [--json bench/results/quality-cpu.json]
+//   npx tsx bench/quality/stacked-mnist.ts [--models dcgan,r3gan] [--minutes 5] [--config '{}'] [--json bench/results/quality-cpu.json]
 //                                          [--images docs/images/stacked]
 
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
@@ -22,9 +22,12 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '5' },
     json: { type: 'string' },
     images: { type: 'string' },
+    config: { type: 'string', default: '{}' },
   },
 });
 const minutes = Number(values.minutes);
+// Differences from the models' defaults, recorded with the result.
+const own = JSON.parse(values.config) as Record<string, unknown>;
 const samples = 25_600;
 const modes = 1000;
 const pictured = 64;
@@ -63,7 +66,14 @@ try {
   for (const model of values.models.split(',')) {
     console.log(model);
     const out = join(folder, model);
-    const config = { seed: 1, device: 'cpu', classes: 0, sampleEvery: 1_000_000, saveEvery: 1_000_000 };
+    const config = {
+      seed: 1,
+      device: 'cpu',
+      classes: 0,
+      sampleEvery: 1_000_000,
+      saveEvery: 1_000_000,
+      ...own,
+    };
     const run = await trainFor(minutes, { model, data: 'stacked-mnist', out, config });
     const generator = await loadGenerator(out, { device: 'cpu' });
     const pixels = await generator.generate(await generator.latents(samples, 1), samples);

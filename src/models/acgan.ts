@@ -1,6 +1,6 @@
-// ACGAN (Odena et al. 2017): the discriminator is not told the class but must name it, of real and of generated images, and
-// the generator must make images whose class it names. DCGAN's networks; the class enters the generator as an embedding
-// beside the latent, or one that the latent is multiplied by.
+// ACGAN (Odena et al. 2017): the discriminator is not told the class but must name it, and the generator must
+// make images whose class it names. DCGAN's networks; the class enters the generator as an embedding that the
+// latent is multiplied by, or one beside it.
 
 import { crossEntropy } from '../losses/supervised.js';
 import { ClassifyingDiscriminator, LabelledGenerator, labelJoins } from '../networks/conditional.js';
@@ -20,15 +20,20 @@ export const acgan = defineModel({
     ...gameFields,
     ...dcganFields,
     generatorNorm: { ...generatorNorm, choices: ['batch', 'instance', 'none'] },
+    baseWidth: { ...dcganFields.baseWidth, default: 32 },
     labelSmoothing: { ...gameFields.labelSmoothing, default: 0.05 },
     join: {
       type: 'enum',
       choices: labelJoins,
-      default: 'concat',
+      default: 'product',
       help: 'how the vector of a class, as long as a latent, meets it in the generator: beside it or times it',
     },
     classWeight: { ...weight, help: "weight of naming the class of real images, in D's loss" },
-    classWeightFake: { ...weight, help: "weight of naming the class of generated images, in D's loss" },
+    classWeightFake: {
+      ...weight,
+      default: 0,
+      help: "weight of naming the class of generated images, in D's loss",
+    },
     classWeightGenerator: { ...weight, help: "weight of D's naming the class asked for, in G's loss" },
   },
   build(config, dims) {

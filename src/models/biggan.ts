@@ -7,7 +7,7 @@ import { isSmall } from '../networks/residual.js';
 import { adversarialGame } from './game.js';
 import { gameFields } from './game-options.js';
 import { classesOf, defineModel, normalLatent } from './model.js';
-import { attentionUpTo, baseWidth, hingeFields, rate } from './residual-options.js';
+import { attentionUpTo, baseWidth, hingeFields } from './residual-options.js';
 
 const bestAttention = 64;
 
@@ -17,9 +17,6 @@ export const biggan = defineModel({
   fields: {
     ...hingeFields,
     zSize: { ...gameFields.zSize, default: 120, help: 'numbers in a latent, shared out among the blocks' },
-    // The paper's 1e-4 and 4e-4 are for twelve times these widths and far longer runs.
-    lr: { ...rate, default: 5e-4, help: 'learning rate, unless the next two say otherwise' },
-    lrDiscriminator: { ...rate, default: 2e-3, help: 'learning rate of the discriminator' },
     beta2: { ...hingeFields.beta2, default: 0.999 },
     baseWidth: { ...baseWidth, help: "unit of all widths; the paper's is 96" },
     embedding: {

@@ -1,5 +1,6 @@
-// CGAN (Mirza and Osindero 2014) in PyTorch-GAN's form: perceptrons that get an embedding of the class beside the latent and
-// beside the pixels, dropout in the discriminator, squared errors. For small images with labels, of any size.
+// CGAN (Mirza and Osindero 2014) in PyTorch-GAN's form: perceptrons that get an embedding of the class beside
+// the latent and beside the pixels, dropout in the discriminator, squared errors. For small images with
+// labels, of any size.
 
 import { LabelledGenerator, LabelledPerceptronDiscriminator } from '../networks/conditional.js';
 import { perceptronGenerator } from '../networks/perceptron.js';

@@ -1,6 +1,6 @@
-// DRAGAN (Kodali et al. 2017): the non-saturating game whose discriminator has a gradient of norm one around real images,
-// where sharp gradients were seen to precede mode collapse. The networks are DCGAN's, without normalisation in the
-// discriminator, because the penalty looks at each image by itself.
+// DRAGAN (Kodali et al. 2017): the non-saturating game whose discriminator has a gradient of norm one around
+// real images, where sharp gradients were seen to precede mode collapse. The networks are DCGAN's, without
+// normalisation in the discriminator, because the penalty looks at each image by itself.
 
 import { adversarialGame } from './game.js';
 import { gameFields } from './game-options.js';

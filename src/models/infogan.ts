@@ -1,6 +1,7 @@
-// InfoGAN (Chen et al. 2016): a part c of the latent shall be recognisable in the image, so that it comes to mean something,
-// though nobody says what: with a code of ten values, the digits. DCGAN's networks; Q(c | x) sits beside the last layer
-// of the discriminator, and both players are paid for the information that it finds.
+// InfoGAN (Chen et al. 2016): a part c of the latent shall be recognisable in the image, so that it comes to
+// mean something, though nobody says what: with a code of ten values, the digits. DCGAN's networks; Q(c | x)
+// sits beside the last layer of the discriminator, and both players are paid for the information that it
+// finds.
 
 import { GanvasError } from '../errors.js';
 import { crossEntropy } from '../losses/supervised.js';
@@ -30,17 +31,21 @@ const rate = { type: 'number', min: 0, max: 100 } as const;
 const weight = { type: 'number', default: 1, min: 0, max: 1e6 } as const;
 const count = { type: 'integer', max: 1000 } as const;
 
-/** Noise and continuous codes ~ U(-1, 1), categorical codes one-hot with equal probabilities. */
-function codedLatent(noise: number, codes: readonly Code[]): Latent {
+/**
+ * Noise ~ U(-scale, scale), continuous codes ~ U(-1, 1), categorical codes one-hot with equal probabilities.
+ */
+function codedLatent(noise: number, scale: number, codes: readonly Code[]): Latent {
   const size = codes.reduce((sum, code) => sum + code.size, noise);
   return {
     size,
     sample(n, generator) {
-      const spread = (width: number) => uniformLatent(width).sample(n, generator);
-      const parts = [spread(noise)];
+      const parts = [uniformLatent(noise, -scale, scale).sample(n, generator)];
       for (const { kind, size: values } of codes) {
-        const draw = () => oneHot(randint([n], 0, values, { generator }), values);
-        parts.push(kind === 'categorical' ? draw() : spread(values));
+        parts.push(
+          kind === 'categorical'
+            ? oneHot(randint([n], 0, values, { generator }), values)
+            : uniformLatent(values).sample(n, generator),
+        );
       }
       return concat(parts, 1);
     },
@@ -58,7 +63,10 @@ function gaussianNLL(parameters: Tensor, code: Tensor): Tensor {
   return add(mul(mean(add(scaled, logVariance)), 0.5), constant);
 }
 
-/** Minus the codes' log-likelihoods under Q, for each kind that there is; averaged over images, summed over codes. */
+/**
+ * Minus the codes' log-likelihoods under Q, for each kind that there is; averaged over images, summed over
+ * codes.
+ */
 function unrecognised(
   discriminator: RecognisingDiscriminator,
   { features, z }: JudgedFake,
@@ -81,14 +89,22 @@ export const infogan = defineModel({
   fields: {
     ...gameFields,
     ...dcganFields,
+    baseWidth: { ...dcganFields.baseWidth, default: 32 },
     zSize: { ...gameFields.zSize, default: 62, help: 'numbers of noise in a latent, before the codes' },
     lrGenerator: { ...rate, default: 1e-3, help: 'learning rate of the generator' },
     lrDiscriminator: { ...rate, default: 2e-4, help: 'learning rate of the discriminator and of Q' },
+    noiseScale: {
+      type: 'number',
+      default: 1,
+      min: 0,
+      max: 1e3,
+      help: 'noise is uniform from minus this to this',
+    },
     categoricalCodes: { ...count, default: 1, min: 0, help: 'codes that are one of several values' },
     categories: { ...count, default: 10, min: 2, help: 'values of a categorical code' },
     continuousCodes: { ...count, default: 2, min: 0, help: 'codes that are a number from -1 to 1' },
     categoricalWeight: { ...weight, help: 'λ of the categorical codes, in both losses' },
-    continuousWeight: { ...weight, help: 'λ of the continuous codes, in both losses' },
+    continuousWeight: { ...weight, default: 0.1, help: 'λ of the continuous codes, in both losses' },
     variance: {
       type: 'enum',
       choices: ['fixed', 'learned'],
@@ -110,7 +126,7 @@ export const infogan = defineModel({
       categories,
       continuous: continuousCodes,
     });
-    const latent = codedLatent(zSize, codes);
+    const latent = codedLatent(zSize, config.noiseScale, codes);
     const { generator, discriminator: base } = dcganNetworks(dims, latent.size, config);
     const discriminator = new RecognisingDiscriminator(base, codes, {
       hidden: 2 * config.baseWidth,

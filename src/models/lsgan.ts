@@ -1,5 +1,5 @@
-// LSGAN (Mao et al. 2017): DCGAN's networks with squared errors instead of cross-entropy, so that images on the right side
-// of the boundary but far from it still get a gradient. The targets a, b and c are options.
+// LSGAN (Mao et al. 2017): DCGAN's networks with squared errors instead of cross-entropy, so that images on
+// the right side of the boundary but far from it still get a gradient. The targets a, b and c are options.
 
 import { type AdversarialLoss, leastSquares } from '../losses/adversarial.js';
 import { adversarialGame } from './game.js';

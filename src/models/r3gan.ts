@@ -74,7 +74,14 @@ export const r3gan = defineModel({
       default: 16,
       min: 1,
       max: 4096,
-      help: 'channels of the layer nearest to the image; doubles with each halving, up to maxWidth',
+      help: 'channels of the layer nearest to the image',
+    },
+    widthGrowth: {
+      type: 'integer',
+      default: 2,
+      min: 1,
+      max: 16,
+      help: 'how many times as many channels half as many pixels a side have, up to maxWidth',
     },
     maxWidth: { type: 'integer', default: 64, min: 1, max: 16384, help: 'the most channels of a stage' },
     blocks: { type: 'integer', default: 1, min: 1, max: 100, help: 'residual blocks at each size' },
@@ -114,9 +121,17 @@ export const r3gan = defineModel({
     conditional: { type: 'boolean', default: false, help: 'whether to learn the classes of the data' },
   },
   build(config, dims) {
-    const { zSize, baseWidth, maxWidth, blocks, gamma, conditional, augmentProbability } = config;
+    const { zSize, baseWidth, widthGrowth, maxWidth, blocks, gamma, conditional, augmentProbability } =
+      config;
     const classes = conditional ? classesOf('r3gan with conditional', dims) : undefined;
-    const options = { baseWidth, maxWidth, blocks, cardinality: config.cardinality ?? undefined, classes };
+    const options = {
+      baseWidth,
+      widthGrowth,
+      maxWidth,
+      blocks,
+      cardinality: config.cardinality ?? undefined,
+      classes,
+    };
     const generator = new R3ganGenerator(dims, zSize, options);
     const discriminator = new R3ganDiscriminator(dims, options);
     const latent = normalLatent(zSize);

@@ -1,6 +1,6 @@
-// RaGAN (Jolicoeur-Martineau 2019): the discriminator says how much more real an image is than the average generated one,
-// and the generator learns from real images too. The networks are DCGAN's. The hinge form and the pairing of single
-// images (RSGAN) are the objectives `relativisticHinge` and `relativistic`.
+// RaGAN (Jolicoeur-Martineau 2019): the discriminator says how much more real an image is than the average
+// generated one, and the generator learns from real images too. The networks are DCGAN's. The hinge form and
+// the pairing of single images (RSGAN) are the objectives `relativisticHinge` and `relativistic`.
 
 import { adversarialGame } from './game.js';
 import { gameFields } from './game-options.js';

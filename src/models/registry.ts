@@ -13,10 +13,12 @@ import { dcgan } from './dcgan.js';
 import { dragan } from './dragan.js';
 import { gan } from './gan.js';
 import { infogan } from './infogan.js';
+import { lapgan } from './lapgan.js';
 import { lsgan } from './lsgan.js';
 import type { ModelEntry } from './model.js';
 import { pggan } from './pggan.js';
 import { projgan } from './projgan.js';
+import { r3gan } from './r3gan.js';
 import { ragan } from './ragan.js';
 import { sagan } from './sagan.js';
 import { sgan } from './sgan.js';
@@ -44,11 +46,13 @@ export const models: Readonly<Record<string, ModelEntry>> = {
   projgan,
   sagan,
   biggan,
+  lapgan,
   pggan,
   stylegan2,
   sgan,
   vaegan,
   bigan,
+  r3gan,
 };
 
 /** The model of a name. Throws ERR_CONFIG, with the nearest known name, when there is none. */

@@ -1,6 +1,5 @@
-// The options that the models with residual networks share (SNGAN, projection GAN, SAGAN; BigGAN takes some),
-// and the networks that they describe. Defaults of rates are those of SNGAN's recipe, widths those that a
-// laptop can train.
+// The options that the models with residual networks share (SNGAN, projection GAN, SAGAN; BigGAN takes those of the
+// game), and the networks that they describe. Default widths are those that a laptop can train, and the rates fit them.
 
 import type { ConfigOf } from '../config/schema.js';
 import type { ImageDims } from '../networks/dims.js';
@@ -13,30 +12,16 @@ import {
 } from '../networks/residual.js';
 import { gameFields } from './game-options.js';
 
-export const rate = { type: 'number', min: 0, max: 100 } as const;
+const rate = { type: 'number', min: 0, max: 100 } as const;
 const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
 
-/** The game of all residual models: hinge loss and an Adam without momentum. */
+/** The game of all residual models: hinge loss, an Adam without momentum, rates that fall to nothing. */
 export const hingeFields = {
   ...gameFields,
   loss: { ...gameFields.loss, default: 'hinge' },
   beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
   beta2: { ...decay, default: 0.9, help: 'decay of the squared gradient in Adam' },
-} as const;
-
-export const baseWidth = {
-  type: 'integer',
-  default: 8,
-  min: 1,
-  max: 4096,
-  help: 'channels nearest to images of more than 32 pixels, and a share of all others; the paper: 64',
-} as const;
-
-/** Options of residual networks. */
-export const residualFields = {
-  ...hingeFields,
-  zSize: { ...gameFields.zSize, default: 128 },
-  // The paper's 2e-4 and 5 steps of D are for eight times these widths and far longer runs.
+  // SNGAN's 2e-4 and 5 steps of D are for eight times these widths and far longer runs.
   lr: { ...rate, default: 1e-3, help: 'learning rate' },
   dSteps: {
     type: 'integer',
@@ -51,6 +36,20 @@ export const residualFields = {
     default: 'linear',
     help: 'how the learning rates fall to nothing',
   },
+} as const;
+
+export const baseWidth = {
+  type: 'integer',
+  default: 8,
+  min: 1,
+  max: 4096,
+  help: 'channels nearest to images of more than 32 pixels, and a share of all others; the paper: 64',
+} as const;
+
+/** Options of residual networks. */
+export const residualFields = {
+  ...hingeFields,
+  zSize: { ...gameFields.zSize, default: 128 },
   baseWidth,
   spectral: {
     type: 'enum',

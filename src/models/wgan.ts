@@ -1,6 +1,7 @@
-// WGAN (Arjovsky et al. 2017, algorithm 1): a critic whose weights are clipped to a small box after each of its five steps
-// per generator step, RMSprop because momentum made training unstable. The networks are DCGAN's. Clipping keeps the
-// critic Lipschitz only roughly: wgan-gp is the better model, this one the baseline that it is measured against.
+// WGAN (Arjovsky et al. 2017, algorithm 1): a critic whose weights are clipped to a small box after each of
+// its five steps per generator step, RMSprop because momentum made training unstable. The networks are
+// DCGAN's. Clipping keeps the critic Lipschitz only roughly: wgan-gp is the better model, this one the
+// baseline that it is measured against.
 
 import { trainingConfig } from '../train/config.js';
 import type { Phase } from '../train/phase.js';

@@ -1,5 +1,5 @@
-// The parts of a latent that shall mean something, and a discriminator that reads them off images: InfoGAN's codes c and its
-// network Q(c | x) (Chen et al. 2016). What is made of them in training is models/infogan.ts.
+// The parts of a latent that shall mean something, and a discriminator that reads them off images: InfoGAN's
+// codes c and its network Q(c | x) (Chen et al. 2016). What is made of them in training is models/infogan.ts.
 
 import { normal, zeros } from '../nn/init.js';
 import { Linear } from '../nn/linear.js';
@@ -53,8 +53,8 @@ const leaky = { activation: 'leakyRelu', slope: 0.2 } as const;
 const weightInit = normal(0, 0.02);
 
 /**
- * Any plain discriminator with InfoGAN's Q beside the last layer: features → a hidden layer → the parameters of a distribution
- * for each code (Chen et al. 2016, section 6 and appendix C.1).
+ * Any plain discriminator with InfoGAN's Q beside the last layer: features → a hidden layer → the parameters
+ * of a distribution for each code (Chen et al. 2016, section 6 and appendix C.1).
  */
 export class RecognisingDiscriminator extends Discriminator {
   readonly base: PlainDiscriminator;
@@ -92,16 +92,18 @@ export class RecognisingDiscriminator extends Discriminator {
   }
 
   /**
-   * Q(c | x) from features [n, F], for each code in turn: logits [n, size] of a categorical one; of a continuous one the
-   * means [n, size], followed by the logarithms of the variances, [n, 2 size] in all, where these are learned.
+   * Q(c | x) from features [n, F], for each code in turn: logits [n, size] of a categorical one; of a
+   * continuous one the means [n, size], followed by the logarithms of the variances, [n, 2 size] in all,
+   * where these are learned.
    */
   recognise(features: Tensor): Tensor[] {
     return split(this.recogniser.forward(features), this.#sizes, 1);
   }
 
   /**
-   * The codes of images [n, height, width, channels] as far as Q can tell, in the order of `codes`, [n, sum of sizes]: the
-   * probabilities of the values of a categorical code, the mean of a continuous one. In evaluation mode, of any n.
+   * The codes of images [n, height, width, channels] as far as Q can tell, in the order of `codes`, [n, sum
+   * of sizes]: the probabilities of the values of a categorical code, the mean of a continuous one. In
+   * evaluation mode, of any n.
    */
   infer(x: Tensor): Tensor {
     const found = this.recognise(this.features(x)).map((parameters, i) => {

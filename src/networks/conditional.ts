@@ -1,6 +1,7 @@
-// What makes plain networks conditional on a class: a label's embedding in front of any generator, a perceptron that judges
-// pixels and label together (CGAN), and a classifier beside the logits of any discriminator (ACGAN). Conditional norms and
-// projection, which change the layers inside, are in residual.ts.
+// What makes plain networks conditional on a class: a label's embedding in front of any generator, a
+// perceptron that judges pixels and label together (CGAN), and a classifier beside the logits of any
+// discriminator (ACGAN). Conditional norms and projection, which change the layers inside, are in
+// residual.ts.
 
 import { Dropout } from '../nn/dropout.js';
 import { Embedding } from '../nn/embedding.js';
@@ -16,7 +17,9 @@ import { missingLabels } from './residual.js';
 
 const leaky = { activation: 'leakyRelu', slope: 0.2 } as const;
 
-/** How an embedded label meets the latent: 'concat' (CGAN) beside it, 'product' (ACGAN) element by element. */
+/**
+ * How an embedded label meets the latent: 'concat' (CGAN) beside it, 'product' (ACGAN) element by element.
+ */
 export const labelJoins = ['concat', 'product'] as const;
 export type LabelJoin = (typeof labelJoins)[number];
 
@@ -63,9 +66,9 @@ export interface LabelledPerceptronOptions {
 }
 
 /**
- * The discriminator of CGAN as PyTorch-GAN has it: pixels and the label's embedding side by side through three hidden
- * layers of 4 hidden units. Images [n, height, width, channels], labels i32 [n] → logits [n, 1]. As label and image meet in
- * the first layer, the features of an image by itself are its pixels.
+ * The discriminator of CGAN as PyTorch-GAN has it: pixels and the label's embedding side by side through
+ * three hidden layers of 4 hidden units. Images [n, height, width, channels], labels i32 [n] → logits [n, 1].
+ * As label and image meet in the first layer, the features of an image by itself are its pixels.
  */
 export class LabelledPerceptronDiscriminator extends Discriminator {
   readonly embedding: Embedding;
@@ -98,7 +101,10 @@ export class LabelledPerceptronDiscriminator extends Discriminator {
   }
 }
 
-/** Any plain discriminator with a second last layer, which says what class an image is of (Odena et al. 2017, section 3). */
+/**
+ * Any plain discriminator with a second last layer, which says what class an image is of (Odena et al. 2017,
+ * section 3).
+ */
 export class ClassifyingDiscriminator extends Discriminator {
   readonly base: PlainDiscriminator;
   readonly classifier: Linear;

@@ -26,6 +26,8 @@ export interface PyramidOptions {
   baseWidth?: number;
   /** The most channels that any size gets. Default 512. */
   maxWidth?: number;
+  /** How many times as many channels half as many pixels a side have. Default 2. */
+  widthGrowth?: number;
 }
 
 /** How often both sides can be halved with at least 3 pixels left. */
@@ -59,7 +61,7 @@ function nearestSize(height: number, width: number): [number, number] {
 
 /**
  * The sizes and channels for images of these dims. The shorter side of the base has 3 to 7 pixels: 28 x 28
- * comes from 7 x 7, 64 x 64 from 4 x 4, 48 x 64 from 3 x 4. Channels are min(baseWidth · 2^halvings,
+ * comes from 7 x 7, 64 x 64 from 4 x 4, 48 x 64 from 3 x 4. Channels are min(baseWidth · widthGrowth^halvings,
  * maxWidth), which is the min(32768 · fmaps / resolution, 512) of StyleGAN2 for the baseWidth 32768 · fmaps /
  * resolution of the image.
  *
@@ -69,7 +71,7 @@ function nearestSize(height: number, width: number): [number, number] {
 export function pyramidOf(
   model: string,
   { height, width }: ImageDims,
-  { baseWidth = 32, maxWidth = 512 }: PyramidOptions = {},
+  { baseWidth = 32, maxWidth = 512, widthGrowth = 2 }: PyramidOptions = {},
 ): Pyramid {
   if (!fits(height, width)) {
     const [nearHeight, nearWidth] = nearestSize(height, width);
@@ -81,10 +83,10 @@ export function pyramidOf(
     );
   }
   const halvings = halvingsOf(height, width);
-  const levels = Array.from({ length: halvings + 1 }, (_, level) => 2 ** (halvings - level));
+  const halved = Array.from({ length: halvings + 1 }, (_, level) => halvings - level);
   return {
-    sizes: levels.map((unit) => [height / unit, width / unit] as const),
-    channels: levels.map((unit) => Math.min(baseWidth * unit, maxWidth)),
+    sizes: halved.map((n) => [height / 2 ** n, width / 2 ** n] as const),
+    channels: halved.map((n) => Math.min(baseWidth * widthGrowth ** n, maxWidth)),
   };
 }
 

@@ -27,8 +27,10 @@ const expansion = 2;
 const interpolation = [1, 3, 3, 1];
 
 export interface R3ganOptions {
-  /** Channels at the size of the image; half as many pixels a side have twice as many. Default 16. */
+  /** Channels at the size of the image. Default 16. */
   baseWidth?: number;
+  /** How many times as many channels half as many pixels a side have. Default 2. */
+  widthGrowth?: number;
   /** The most channels that any size gets. The paper's is 768, reached at 32 x 32. Default 64. */
   maxWidth?: number;
   /** Residual blocks at each size. Paper and default: 2. */
@@ -70,13 +72,13 @@ interface Plan {
 
 /** Everything that both networks work out from dims and options. */
 function planOf(dims: ImageDims, options: R3ganOptions): Plan {
-  const { baseWidth = 16, maxWidth = 64, blocks = 2 } = options;
-  for (const [name, count] of Object.entries({ baseWidth, maxWidth, blocks })) {
+  const { baseWidth = 16, widthGrowth = 2, maxWidth = 64, blocks = 2 } = options;
+  for (const [name, count] of Object.entries({ baseWidth, widthGrowth, maxWidth, blocks })) {
     assertCount(count, `r3gan: ${name}`);
   }
   assertCount(dims.channels, 'r3gan: channels');
   if (options.classes !== undefined) assertCount(options.classes, 'r3gan: classes');
-  const { sizes, channels } = pyramidOf('r3gan', dims, { baseWidth, maxWidth });
+  const { sizes, channels } = pyramidOf('r3gan', dims, { baseWidth, widthGrowth, maxWidth });
   const { cardinality = Math.max(1, Math.floor(channels[0] / 8)), embedding = Math.min(128, channels[0]) } =
     options;
   assertCount(cardinality, 'r3gan: cardinality');

@@ -85,8 +85,7 @@ interface LoadOptions {
  *     const again = await generator.generate(await encoder.encode(pixels, 16), 16);
  *
  * @throws GanvasError ERR_CONFIG where the run's model has no encoder or its options are unknown,
- *   ERR_FILE_IO, ERR_CHECKPOINT
- * or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
+ *   ERR_FILE_IO, ERR_CHECKPOINT or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
  */
 export async function loadEncoder(
   runDirectory: string,
@@ -121,8 +120,7 @@ export async function loadEncoder(
  *     const classes = await labeller.classify(pixels, 100);
  *
  * @throws GanvasError ERR_CONFIG where the run's model is another or its options are unknown, ERR_FILE_IO,
- *   ERR_CHECKPOINT
- * or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
+ *   ERR_CHECKPOINT or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
  */
 export async function loadLabeller(
   runDirectory: string,

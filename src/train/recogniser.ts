@@ -1,5 +1,5 @@
-// Reads the codes of images with the discriminator of a trained run that has them (InfoGAN's Q). The other way round, from
-// codes to images, is latents/traversal.ts.
+// Reads the codes of images with the discriminator of a trained run that has them (InfoGAN's Q). The other
+// way round, from codes to images, is latents/traversal.ts.
 
 import { type DeviceName, device as selectDevice } from '../device.js';
 import { GanvasError } from '../errors.js';
@@ -16,8 +16,8 @@ export interface Recogniser {
   /** `start` counts in the latents of the generator, of which the codes are the end. */
   readonly codes: readonly Code[];
   /**
-   * The codes of images, f32 [n, sum of the codes' sizes], one image after the other and in the order of `codes`: the
-   * probabilities of the values of a categorical code, the mean of a continuous one.
+   * The codes of images, f32 [n, sum of the codes' sizes], one image after the other and in the order of
+   * `codes`: the probabilities of the values of a categorical code, the mean of a continuous one.
    * @param pixels u8 [n, height, width, channels]
    * @throws GanvasError ERR_SHAPE unless these are n images of the run's size
    */
@@ -32,8 +32,8 @@ export interface Recogniser {
  *     const recogniser = await loadRecogniser('runs/infogan-mnist-001');
  *     const codes = await recogniser.recognise(pixels, 100);
  *
- * @throws GanvasError ERR_CONFIG where the run's model knows no codes or its options are unknown, ERR_FILE_IO, ERR_CHECKPOINT
- * or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
+ * @throws GanvasError ERR_CONFIG where the run's model knows no codes or its options are unknown,
+ * ERR_FILE_IO, ERR_CHECKPOINT or ERR_FILE_FORMAT when the run cannot be read, ERR_CUDA_UNAVAILABLE
  */
 export async function loadRecogniser(
   runDirectory: string,

@@ -1,4 +1,5 @@
-// Steps of the models that play with classes or codes, against PyTorch's (test/reference/make/steps_conditional.py).
+// Steps of the models that play with classes or codes, against PyTorch's
+// (test/reference/make/steps_conditional.py).
 
 import { acgan } from '../../src/models/acgan.js';
 import { cgan } from '../../src/models/cgan.js';
@@ -15,21 +16,28 @@ stepTest({
 stepTest({ model: acgan, config: { baseWidth: 2, zSize: 5 }, dims: { ...dims, classes: 3 } });
 stepTest({
   model: acgan,
-  name: 'acgan-product',
+  name: 'acgan-concat',
   config: {
     baseWidth: 2,
     zSize: 5,
-    join: 'product',
+    join: 'concat',
     classWeight: 2,
     classWeightFake: 0.5,
     classWeightGenerator: 3,
   },
   dims: { ...dims, classes: 3 },
 });
-stepTest({ model: infogan, config: { baseWidth: 2, zSize: 5, categories: 3, continuousWeight: 0.1 }, dims });
+stepTest({ model: infogan, config: { baseWidth: 2, zSize: 5, noiseScale: 0.5, categories: 3 }, dims });
 stepTest({
   model: infogan,
   name: 'infogan-learned',
-  config: { baseWidth: 2, zSize: 5, categoricalCodes: 2, categories: 3, variance: 'learned' },
+  config: {
+    baseWidth: 2,
+    zSize: 5,
+    categoricalCodes: 2,
+    categories: 3,
+    continuousWeight: 2,
+    variance: 'learned',
+  },
   dims: { ...dims, channels: 1 },
 });

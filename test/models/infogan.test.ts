@@ -1,5 +1,5 @@
-// InfoGAN: where the codes lie, how they are drawn and read back, what a run reports, and what is refused. Its steps are
-// compared with PyTorch's in conditional-steps.test.ts.
+// InfoGAN: where the codes lie, how they are drawn and read back, what a run reports, and what is refused.
+// Its steps are compared with PyTorch's in conditional-steps.test.ts.
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// Steps of the models that are DCGAN's networks with another objective, penalty or optimiser, against PyTorch's
-// (test/reference/make/steps_objectives.py).
+// Steps of the models that are DCGAN's networks with another objective, penalty or optimiser, against
+// PyTorch's (test/reference/make/steps_objectives.py).
 
 import { dragan } from '../../src/models/dragan.js';
 import { lsgan } from '../../src/models/lsgan.js';

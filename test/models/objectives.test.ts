@@ -1,5 +1,5 @@
-// LSGAN, WGAN, DRAGAN and RaGAN: their defaults, the sizes they can do, what they report and refuse, and what is special
-// about each. Their numbers are compared with PyTorch's in objectives-steps.test.ts.
+// LSGAN, WGAN, DRAGAN and RaGAN: their defaults, the sizes they can do, what they report and refuse, and what
+// is special about each. Their numbers are compared with PyTorch's in objectives-steps.test.ts.
 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

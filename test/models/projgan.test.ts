@@ -1,10 +1,10 @@
-// Projection GAN: conditional in both networks, not without labels, and a run that is resumed.
+// Projection GAN: conditional in both networks, not without labels, and a D that learns.
 
 import { expect, test } from 'vitest';
 import { projgan } from '../../src/models/projgan.js';
 import { Embedding } from '../../src/nn/embedding.js';
 import { ConditionalBatchNorm2d } from '../../src/nn/norm_adaptive.js';
-import { buildTiny, kindsOf, learnsAndResumes, refuses } from './residual-helpers.js';
+import { buildTiny, kindsOf, learns, refuses } from './residual-helpers.js';
 
 const dims = { height: 16, width: 16, channels: 1 };
 
@@ -21,4 +21,4 @@ test('says that it needs labels', () => {
   refuses(() => buildTiny(projgan, dims), /projgan learns from labels, and these images have none/);
 });
 
-learnsAndResumes(projgan);
+learns(projgan);

@@ -1,12 +1,12 @@
-// SNGAN: the defaults of its recipe, where spectral normalisation is, that it knows no labels, and a run that
-// is resumed.
+// SNGAN: the defaults of its recipe, where spectral normalisation is, that it knows no labels, and a D
+// that learns.
 
 import { expect, test } from 'vitest';
 import { sngan } from '../../src/models/sngan.js';
 import { SelfAttention2d } from '../../src/nn/attention.js';
 import { ConditionalBatchNorm2d } from '../../src/nn/norm_adaptive.js';
 import { SpectralWeight } from '../../src/nn/spectral.js';
-import { buildTiny, kindsOf, learnsAndResumes, refuses } from './residual-helpers.js';
+import { buildTiny, kindsOf, learns, refuses } from './residual-helpers.js';
 
 const dims = { height: 16, width: 8, channels: 3 };
 
@@ -41,4 +41,4 @@ test('is not conditional, whatever the images have', () => {
   expect(kindsOf(generator, ConditionalBatchNorm2d)).toBe(0);
 });
 
-learnsAndResumes(sngan);
+learns(sngan);

@@ -113,8 +113,8 @@ def infogan(step, categorical, weight, learned):
 
 WRITERS = [
     lambda: write("cgan", cgan),
-    lambda: write("acgan", lambda step: acgan(step, False, (1, 1, 1))),
-    lambda: write("acgan-product", lambda step: acgan(step, True, (2, 0.5, 3))),
+    lambda: write("acgan", lambda step: acgan(step, True, (1, 0, 1))),
+    lambda: write("acgan-concat", lambda step: acgan(step, False, (2, 0.5, 3))),
     lambda: write("infogan", lambda step: infogan(step, 1, 0.1, learned=False)),
-    lambda: write("infogan-learned", lambda step: infogan(step, 2, 1.0, learned=True)),
+    lambda: write("infogan-learned", lambda step: infogan(step, 2, 2.0, learned=True)),
 ]
