@@ -1,6 +1,7 @@
 // The public surface of ganvas, nothing else.
 
 export * as adversarial from './adversarial/index.js';
+export * as augment from './augment/index.js';
 export type { Judgement } from './classifier/evaluate.js';
 export { type Classifier, loadClassifier } from './classifier/load.js';
 export { ImageClassifier, type ImageClassifierOptions } from './classifier/network.js';
@@ -46,6 +47,7 @@ export {
   mergeStatistics,
 } from './metrics/frechet.js';
 export * as models from './models/index.js';
+export * as networks from './networks/index.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
 export { grad, noGrad, type ValueAndGrad, valueAndGrad } from './tensor/autograd.js';
@@ -246,7 +248,9 @@ export {
   type ProjectOptions,
   type SampleOptions,
 } from './train/generator.js';
+export { type MonitorWarning, pairwiseDiversity, TrainingMonitor } from './train/monitor.js';
 export type { BatchSource, Networks, Phase, PhaseResult, TrainBatch } from './train/phase.js';
+export { InstanceNoise, ReplayPool } from './train/pool.js';
 export { loadRecogniser, type Recogniser } from './train/recogniser.js';
 export { type TrainEvent, type TrainRunOptions, type TrainSummary, trainRun } from './train/run.js';
 export {

@@ -12,7 +12,7 @@ import { writePngGrid } from '../../src/io/images.js';
 import { loadGenerator } from '../../src/train/generator.js';
 import { trainRun } from '../../src/train/run.js';
 import { record } from '../report.js';
-import { judgeSamples, trainJudge } from './classifier.js';
+import { openJudge } from './judge.js';
 
 const { values } = parseArgs({
   options: {
@@ -28,9 +28,9 @@ const samples = 2000;
 
 const data = await openDataset('mnist');
 const folder = await mkdtemp(join(tmpdir(), 'ganvas-quality-'));
-const judge = await trainJudge(data, folder);
-const { accuracy, real } = judge;
-console.log(`classifier: ${(accuracy * 100).toFixed(2)} % of ${real.count} held-out digits`);
+const judge = await openJudge(data);
+const { accuracy } = judge;
+console.log(`classifier: ${(accuracy * 100).toFixed(2)} % of the held-out digits`);
 
 const clock = new AbortController();
 const timer = setTimeout(() => clock.abort(), minutes * 60_000);
@@ -56,7 +56,7 @@ const seconds = (performance.now() - began) / 1000;
 
 const generator = await loadGenerator(out, { device: 'cpu' });
 const images = await generator.generate(await generator.latents(samples, 1), samples);
-const { shares, confidence, frechet } = await judgeSamples(judge, images);
+const { shares, confidence, frechet } = await judge.verdict(images);
 console.log(`${values.model}, ${values.precision}: ${summary.step} steps in ${seconds.toFixed(0)} s`);
 console.log(`shares of 0–9: ${shares.map((s) => `${(s * 100).toFixed(1)} %`).join(', ')}`);
 console.log(

@@ -1,6 +1,5 @@
 // The models, as one namespace.
 
-export { Discriminator, PlainDiscriminator } from '../networks/discriminator.js';
 export { adversarialGame, type Game, type Judged, type JudgedFake, type Terms } from './game.js';
 export { type GameConfig, gameFields, plainGame } from './game-options.js';
 export { dcganFields, dcganNetworks, perceptronFields } from './layer-options.js';

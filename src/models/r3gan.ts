@@ -65,6 +65,7 @@ export const r3gan = defineModel({
   name: 'r3gan',
   summary: 'R3GAN (Huang et al. 2024): steady and simple, any size that is 3 to 7 pixels doubled a few times',
   fields: {
+    batch: { type: 'integer', default: 32, min: 1, max: 65536, help: 'images per step' },
     lr: { type: 'number', default: 1e-3, min: 0, max: 100, help: 'learning rate' },
     beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
     beta2: { ...decay, default: 0.99, help: 'decay of the squared gradient in Adam' },
@@ -85,16 +86,11 @@ export const r3gan = defineModel({
     },
     maxWidth: { type: 'integer', default: 64, min: 1, max: 16384, help: 'the most channels of a stage' },
     blocks: { type: 'integer', default: 1, min: 1, max: 100, help: 'residual blocks at each size' },
-    cardinality: {
-      type: 'integer',
-      default: null,
-      min: 1,
-      max: 4096,
-      help: 'groups of the 3 x 3 convolutions; default: an eighth of the widest stage',
-    },
+    // The paper's 96 groups have 16 channels each; at this width that would be two at most.
+    cardinality: { type: 'integer', default: 1, min: 1, max: 4096, help: 'groups of the 3 x 3 convolutions' },
     gamma: {
       type: 'number',
-      default: 1,
+      default: 100,
       min: 0,
       max: 1e6,
       help: 'weight γ of both gradient penalties (which count half): larger for larger images and for few',
@@ -121,15 +117,24 @@ export const r3gan = defineModel({
     conditional: { type: 'boolean', default: false, help: 'whether to learn the classes of the data' },
   },
   build(config, dims) {
-    const { zSize, baseWidth, widthGrowth, maxWidth, blocks, gamma, conditional, augmentProbability } =
-      config;
+    const {
+      zSize,
+      baseWidth,
+      widthGrowth,
+      maxWidth,
+      cardinality,
+      blocks,
+      gamma,
+      conditional,
+      augmentProbability,
+    } = config;
     const classes = conditional ? classesOf('r3gan with conditional', dims) : undefined;
     const options = {
       baseWidth,
       widthGrowth,
       maxWidth,
       blocks,
-      cardinality: config.cardinality ?? undefined,
+      cardinality,
       classes,
     };
     const generator = new R3ganGenerator(dims, zSize, options);

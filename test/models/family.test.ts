@@ -1,6 +1,7 @@
 // Every registered model, from the outside: it trains, makes images of the size of the data, is sampled from its run
 // directory, and continues bit for bit. A model that is added is tested here without another line.
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { memoryDataset } from '../../src/data/memory.js';
@@ -42,6 +43,12 @@ function tinyConfig(model: string) {
   const sizes = Object.entries(tiny).filter(([key]) => key in schema.fields);
   return { ...Object.fromEntries(sizes), batch: 4, samples: 6, seed: 5, device: 'cpu', saveEvery: 3 };
 }
+
+test('one step of every model is compared with PyTorch', () => {
+  const fixtures = new URL('../reference/fixtures/steps/', import.meta.url);
+  const missing = Object.keys(models).filter((model) => !existsSync(new URL(`${model}.json`, fixtures)));
+  expect(missing).toEqual([]);
+});
 
 describe.each(Object.keys(models))('%s', (model) => {
   test('resumed half-way, a run ends with the same bits; its generator makes images of every class', async () => {

@@ -1,6 +1,6 @@
 // What unlabelled images are worth: the semi-supervised GAN against the same classifier trained on the
 // labelled images alone, both measured on held-out digits. Not part of the library. Run it with
-//   npx tsx bench/quality/semi_supervised.ts [labels 100] [steps 3000] [seed 0] [folder for the run]
+//   npx tsx bench/quality/semi-supervised.ts [labels 100] [steps 3000] [seed 0] [folder for the run]
 
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
