@@ -23,6 +23,8 @@ Examples:
   $ ganvas train dcgan --data mnist
   $ ganvas sample runs/dcgan-mnist-001 --n 64 --out grid.png
   $ ganvas interpolate runs/dcgan-mnist-001 --out morph.gif
+  $ ganvas project runs/dcgan-mnist-001 digit.png
+  $ ganvas classifier train --data mnist
   $ ganvas doctor
 
 GANVAS_DEBUG=1 shows the stack trace of an error.`;

@@ -102,14 +102,16 @@ function classCount({ classes }: TrainingConfig, dataset: Dataset): number {
   throw new GanvasError('ERR_CONFIG', `expected ${classes} classes, ${dataset.name} has ${there}`);
 }
 
-/** The decay of the learning rates that the config asks for, for every network. */
-function decay(
+/** The decay of the learning rates that the config asks for, times what the model's own schedules say. */
+function schedulesOf(
   { lrDecay, lrDecaySteps }: TrainingConfig,
   optimizers: Readonly<Record<string, Optimizer>>,
-): Record<string, Schedule> {
-  if (lrDecay === 'none') return {};
-  const schedule = (lrDecay === 'linear' ? linear : cosine)({ end: lrDecaySteps! });
-  return Object.fromEntries(Object.keys(optimizers).map((name) => [name, schedule]));
+  own: Readonly<Record<string, Schedule>> = {},
+): Readonly<Record<string, Schedule>> {
+  if (lrDecay === 'none') return own;
+  const decay = (lrDecay === 'linear' ? linear : cosine)({ end: lrDecaySteps! });
+  const names = Object.keys(optimizers);
+  return Object.fromEntries(names.map((name) => [name, (step) => decay(step) * (own[name]?.(step) ?? 1)]));
 }
 
 /** The options of the run that `directory` holds, with what may be changed. */
@@ -181,7 +183,7 @@ class Run {
       phases,
       optimizers,
       averages: this.#average ? { generator: this.#average } : {},
-      schedules: { ...decay(this.#config, optimizers), ...schedules },
+      schedules: schedulesOf(this.#config, optimizers, schedules),
       precision: precision as Precision,
       accumulate,
       gradNormEvery,

@@ -145,7 +145,7 @@ function addRunOptions(command: Command): Command {
   return command
     .option(
       '--data <name|folder>',
-      `${datasetNames.join(', ')}, a folder of images, or a folder of IDX files (default: ${defaultData})`,
+      `${datasetNames.join(', ')}, a folder of images, of IDX or of CIFAR's binary files (default: ${defaultData})`,
     )
     .option('--out <folder>', 'where to put the run (default: the next free runs/<model>-<data>-<number>)')
     .option('--config <file>', 'JSON file of options; those on the command line win')
