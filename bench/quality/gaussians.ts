@@ -80,8 +80,8 @@ const rates = {
 const methods: Record<string, Method> = {
   'vanilla GAN': {},
   'GAN + minibatch discrimination': { minibatch: 'discrimination' },
-  'WGAN-GP': { loss: 'wasserstein', penalty: 'wgan-gp', penaltyWeight: 0.1, beta1: 0, beta2: 0.9, dSteps: 5 },
-  SNGAN: { loss: 'hinge', spectral: true, beta1: 0, beta2: 0.9, dSteps: 5 },
+  'WGAN-GP': { loss: 'wasserstein', penalty: 'wgan-gp', penaltyWeight: 0.1, beta1: 0, beta2: 0.9, dSteps: 2 },
+  SNGAN: { loss: 'hinge', spectral: true, beta1: 0, beta2: 0.9, dSteps: 2 },
 };
 
 /** Points of a mixture, drawn on the device. */

@@ -1,6 +1,6 @@
 // What unlabelled images are worth: the semi-supervised GAN against the same classifier trained on the
 // labelled images alone, both measured on held-out digits. Not part of the library. Run it with
-//   npx tsx bench/quality/semi-supervised.ts [labels 100] [steps 3000] [seed 0] [folder for the run]
+//   npx tsx bench/quality/semi-supervised.ts [labels 100] [steps 3000] [seed 0] [folder for the run] [JSON file]
 
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,7 @@ import { SganDiscriminator } from '../../src/networks/sgan.js';
 import { toUnitRange } from '../../src/train/batches.js';
 import { LabelledImages } from '../../src/train/labelled.js';
 import { trainRun } from '../../src/train/run.js';
+import { record } from '../report.js';
 
 const [labels = 100, steps = 3000, seed = 0] = process.argv.slice(2, 5).map(Number);
 const out = process.argv[5] ?? join(await mkdtemp(join(tmpdir(), 'ganvas-sgan-')), 'run');
@@ -98,3 +99,4 @@ const labeller = await loadLabeller(out);
 const together = await accuracy(labeller.classify, heldOut);
 console.log(`with all images, semi-supervised: ${(100 * together).toFixed(2)} %`);
 console.log(`the run: ${out}`);
+record(process.argv[6], `semi-supervised, ${labels} labels, seed ${seed}`, { steps, alone, together });

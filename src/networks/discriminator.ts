@@ -1,6 +1,7 @@
 // What every discriminator is to the game: features of an image, and logits from them. Feature matching looks at the
 // features, class and code heads sit beside the logits. Architectures are in the other files here.
 
+import { normal } from '../nn/init.js';
 import { Linear, type WeightedOptions } from '../nn/linear.js';
 import { MinibatchDiscrimination, MinibatchStdDev } from '../nn/minibatch.js';
 import { assertCount, Module } from '../nn/module.js';
@@ -53,8 +54,10 @@ export class PlainDiscriminator extends Discriminator {
     const { minibatch = 'none', ...linear } = options;
     this.body = body;
     if (minibatch === 'discrimination') {
+      // Rows of unit length on average, as the authors normalise theirs: with longer ones every distance between two
+      // images is so large that its similarity, exp(-distance), vanishes together with its gradient.
       this.minibatch = new MinibatchDiscrimination(featureSize, discriminationKernels, discriminationSize, {
-        weightInit: linear.weightInit,
+        weightInit: normal(0, 1 / Math.sqrt(featureSize)),
       });
     } else if (minibatch === 'stddev') this.minibatch = new MinibatchStdDev();
     const added = { none: 0, discrimination: discriminationKernels, stddev: 1 }[minibatch];
