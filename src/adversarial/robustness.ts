@@ -4,8 +4,8 @@
 import { countRight, forEachBatch, judge } from '../classifier/evaluate.js';
 import { type Classifier, loadClassifier } from '../classifier/load.js';
 import { classNames, heldOutSplit, subset } from '../classifier/split.js';
-import { openLabelled } from '../classifier/train.js';
 import type { Dataset } from '../data/dataset.js';
+import { openSized } from '../data/open.js';
 import { GanvasError } from '../errors.js';
 import type { ImageBatch } from '../io/images.js';
 import { assertCount } from '../nn/module.js';
@@ -103,7 +103,7 @@ export async function measureRobustness(
   const classifier = await loadClassifier(runDirectory, { device });
   try {
     const { height, width, channels, network, data = classifier.data } = { ...classifier, ...options };
-    const opened = await openLabelled(data, { height, width, channels, flip: false }, options.onWarning);
+    const opened = await openSized(data, { height, width, channels, flip: false }, options.onWarning);
     const attacked = heldOutImages(opened, classifier, images);
     // Pixels from 0 to 1 are values from -1 to 1.
     const eps = 2 * options.eps;

@@ -5,18 +5,18 @@ import { fgsm, pgd } from '../adversarial/attacks.js';
 import { adversarialTrainingLoss } from '../adversarial/training.js';
 import type { Dataset } from '../data/dataset.js';
 import { BatchLoader } from '../data/loader.js';
-import { openDataset } from '../data/open.js';
+import { dataName, openSized } from '../data/open.js';
 import { type DeviceName, device as selectDevice } from '../device.js';
-import { GanvasError } from '../errors.js';
 import { crossEntropy } from '../losses/supervised.js';
 import { Adam } from '../optim/adam.js';
 import type { Precision } from '../tensor/precision.js';
 import { manualSeed } from '../tensor/random-state.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { LoaderBatches } from '../train/batches.js';
-import { captureTraining, restoreTraining } from '../train/checkpoint.js';
+import { captureTraining } from '../train/checkpoint.js';
 import { configHash, resumedConfig } from '../train/config.js';
 import type { Networks, PhaseResult, TrainBatch } from '../train/phase.js';
+import { assertInPlace, restoreLatest, warnOfOtherData } from '../train/resume.js';
 import type { TrainEvent } from '../train/run.js';
 import { RunDirectory } from '../train/run-directory.js';
 import { type StepReport, Trainer } from '../train/trainer.js';
@@ -50,29 +50,6 @@ export interface ClassifierSummary {
   runDirectory: string;
   /** On the held-out images; undefined when interrupted. */
   accuracy?: number;
-}
-
-const dataName = (data: string | Dataset) => (typeof data === 'string' ? data : data.name);
-
-/** The data set as it is, or opened in the size that the config asks for. Throws ERR_CONFIG where it has another. */
-export async function openLabelled(
-  data: string | Dataset,
-  config: Pick<ClassifierConfig, 'height' | 'width' | 'channels' | 'flip'>,
-  onWarning?: (message: string) => void,
-): Promise<Dataset> {
-  const { height, width, channels, flip } = config;
-  if (typeof data === 'string') {
-    const size = { height: height ?? undefined, width: width ?? undefined, channels: channels ?? undefined };
-    return openDataset(data, { ...size, flip, onWarning });
-  }
-  for (const key of ['height', 'width', 'channels'] as const) {
-    if (config[key] === null || config[key] === data[key]) continue;
-    throw new GanvasError(
-      'ERR_CONFIG',
-      `expected images of ${key} ${config[key]}, ${data.name} has ${data[key]}`,
-    );
-  }
-  return data;
 }
 
 /** The loss that the config asks for. */
@@ -139,22 +116,8 @@ class ClassifierRun {
 
   /** Continues from the latest checkpoint; without one (a run killed early), from the beginning. */
   async restore(directory: RunDirectory): Promise<void> {
-    const latest = await directory.latestStep();
-    if (latest === undefined) {
-      const message = 'the run was stopped before its first checkpoint; it starts again from the beginning';
-      this.#options.onEvent?.({ type: 'warning', message });
-    } else {
-      const checkpoint = await directory.loadCheckpoint(latest);
-      if (checkpoint.state.configHash !== configHash(classifierModel, this.#config)) {
-        throw new GanvasError(
-          'ERR_CHECKPOINT',
-          `${checkpoint.path} was made with other options than ${directory.path}/config.json has now`,
-        );
-      }
-      restoreTraining(this.#trainer, checkpoint);
-      this.#saved = latest;
-    }
-    await directory.continueFrom(this.#trainer.steps);
+    const warn = (message: string) => this.#options.onEvent?.({ type: 'warning', message });
+    this.#saved = await restoreLatest(this.#trainer, directory, classifierModel, this.#config, warn);
   }
 
   /** Trains to the end or until the signal, writing into the directory. */
@@ -231,17 +194,9 @@ async function savedConfig(
   { out, config: given = {}, onEvent }: ClassifierRunOptions,
   directory: RunDirectory,
 ): Promise<ClassifierConfig> {
-  if (out !== undefined) {
-    throw new GanvasError(
-      'ERR_CONFIG',
-      `a run is continued where it is: out "${out}" cannot be combined with resume`,
-    );
-  }
+  assertInPlace(out);
   const { data: savedData, config } = await readClassifierRun(directory);
-  if (savedData !== dataName(data)) {
-    const message = `the run was started with the data ${savedData} and continues with ${dataName(data)}`;
-    onEvent?.({ type: 'warning', message });
-  }
+  warnOfOtherData(savedData, data, (message) => onEvent?.({ type: 'warning', message }));
   classifierConfig.resolve(given, 'options');
   return resumedConfig(config, given) as unknown as ClassifierConfig;
 }
@@ -268,7 +223,7 @@ export async function trainClassifier(
     ? await savedConfig(data, options, resumed)
     : classifierConfig.resolve(options.config, 'options');
   selectDevice(config.device as DeviceName);
-  const dataset = await openLabelled(data, config, (message) => onEvent?.({ type: 'warning', message }));
+  const dataset = await openSized(data, config, (message) => onEvent?.({ type: 'warning', message }));
   const run = new ClassifierRun(dataset, dataName(data), options, config);
   try {
     // Only now: options or data that cannot work must not leave an empty run behind.

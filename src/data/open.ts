@@ -59,3 +59,36 @@ export async function openDataset(spec: string, options: DatasetOptions = {}): P
   const classes = classCount <= 10 ? digitClasses : Array.from({ length: classCount }, (_, i) => String(i));
   return digitsDataset(digits, { name: basename(resolve(spec)), classes }, options);
 }
+
+/** What a run calls its data: as openDataset takes it, or as the data set calls itself. */
+export const dataName = (data: string | Dataset): string => (typeof data === 'string' ? data : data.name);
+
+/** The size that a run's options ask for; null is the data's own. */
+export interface AskedSize {
+  height: number | null;
+  width: number | null;
+  channels: number | null;
+  /** Mirror images at random; only where the data set is opened here. */
+  flip: boolean;
+}
+
+/**
+ * A data set given as it is, or opened, in the size asked for.
+ * @throws GanvasError ERR_CONFIG where a data set given as it is has another size, and as openDataset
+ */
+export async function openSized(
+  data: string | Dataset,
+  { height, width, channels, flip }: AskedSize,
+  onWarning?: (message: string) => void,
+): Promise<Dataset> {
+  if (typeof data === 'string') {
+    const size = { height: height ?? undefined, width: width ?? undefined, channels: channels ?? undefined };
+    return openDataset(data, { ...size, flip, onWarning });
+  }
+  for (const [key, asked] of Object.entries({ height, width, channels })) {
+    const own = data[key as 'height' | 'width' | 'channels'];
+    if (asked === null || asked === own) continue;
+    throw new GanvasError('ERR_CONFIG', `expected images of ${key} ${asked}, ${data.name} has ${own}`);
+  }
+  return data;
+}

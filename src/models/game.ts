@@ -104,9 +104,6 @@ function assertConsistent({ discriminator, classes }: Game, config: GameConfig):
         'use --discriminator-norm none or instance',
     );
   }
-  if (config.augment === 'ada' && (loss === 'leastSquares' || loss === 'wasserstein')) {
-    throw refuse(`ada steers by the sign of D(x), which means nothing to the loss ${loss}`);
-  }
   if (augment === 'ada' && (loss === 'wasserstein' || loss === 'leastSquares')) {
     throw refuse(
       `augment ada goes by how many real images D gives a logit above 0, which means nothing with the loss ${loss}: ` +
@@ -145,7 +142,10 @@ class ReferenceLatents extends Module<void> {
 function stateOf({ generator, discriminator, latent, classes, dims }: Game, config: GameConfig) {
   const { augment, adaTarget, adaKimg, instanceNoise, instanceNoiseSteps, replayPool, dSteps } = config;
   if (classes !== undefined && has(generator, VirtualBatchNorm)) {
-    throw new GanvasError('ERR_CONFIG', 'virtual batch normalisation knows no labels; use --norm batch');
+    throw new GanvasError(
+      'ERR_CONFIG',
+      'virtual batch normalisation knows no labels; use --generator-norm batch',
+    );
   }
   return {
     augment:

@@ -10,12 +10,13 @@ import { noGrad } from '../tensor/autograd.js';
 import { add, mean, mul, neg, square } from '../tensor/ops/index.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { trainingConfig } from '../train/config.js';
 import type { Phase } from '../train/phase.js';
 import { gameOptimizer } from './game.js';
 import { defineModel, type Latent, normalLatent } from './model.js';
 import { pyramidFields } from './pyramid-options.js';
 
-const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
+const { batch, beta1, beta2, ema, lr } = trainingConfig.fields;
 const weight = { type: 'number', min: 0, max: 1e6 } as const;
 
 interface Networks {
@@ -76,15 +77,11 @@ export const pggan = defineModel({
     'progressive growing (Karras et al. 2018): from 3 to 7 pixels a side to the whole image, level by level',
   fields: {
     ...pyramidFields,
-    batch: { type: 'integer', default: 32, min: 1, max: 65536, help: 'images per step' },
-    lr: { type: 'number', default: 1e-3, min: 0, max: 100, help: 'learning rate' },
-    beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
-    beta2: { ...decay, default: 0.99, help: 'decay of the squared gradient in Adam' },
-    ema: {
-      ...decay,
-      default: 0.995,
-      help: 'decay of the moving average of the generator, which samples are made with; 0: none',
-    },
+    batch: { ...batch, default: 32 },
+    lr: { ...lr, default: 1e-3 },
+    beta1: { ...beta1, default: 0 },
+    beta2: { ...beta2, default: 0.99 },
+    ema: { ...ema, default: 0.995 },
     lambda: { ...weight, default: 10, help: 'weight of the gradient penalty' },
     drift: { ...weight, default: 0.001, help: 'weight of E[D(x)²], which keeps the logits near 0' },
     stableSteps: {

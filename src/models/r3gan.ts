@@ -28,9 +28,10 @@ import { assign } from '../tensor/ops/optim.js';
 import { inFloat32 } from '../tensor/precision.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { trainingConfig } from '../train/config.js';
 import { classesOf, defineModel, normalLatent } from './model.js';
 
-const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
+const { batch, beta1, beta2, lr } = trainingConfig.fields;
 
 // What is left of γ and of the learning rates when they have been annealed, in the authors' configurations.
 const gammaLeft = 0.1;
@@ -65,10 +66,10 @@ export const r3gan = defineModel({
   name: 'r3gan',
   summary: 'R3GAN (Huang et al. 2024): steady and simple, any size that is 3 to 7 pixels doubled a few times',
   fields: {
-    batch: { type: 'integer', default: 32, min: 1, max: 65536, help: 'images per step' },
-    lr: { type: 'number', default: 1e-3, min: 0, max: 100, help: 'learning rate' },
-    beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
-    beta2: { ...decay, default: 0.99, help: 'decay of the squared gradient in Adam' },
+    batch: { ...batch, default: 32 },
+    lr: { ...lr, default: 1e-3 },
+    beta1: { ...beta1, default: 0 },
+    beta2: { ...beta2, default: 0.99 },
     zSize: { type: 'integer', default: 64, min: 1, max: 65536, help: 'numbers in a latent' },
     baseWidth: {
       type: 'integer',

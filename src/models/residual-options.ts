@@ -10,32 +10,21 @@ import {
   residualDiscriminator,
   residualGenerator,
 } from '../networks/residual.js';
+import { trainingConfig } from '../train/config.js';
 import { gameFields } from './game-options.js';
 
-const rate = { type: 'number', min: 0, max: 100 } as const;
-const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
+const { beta1, beta2, dSteps, lr, lrDecay } = trainingConfig.fields;
 
 /** The game of all residual models: hinge loss, an Adam without momentum, rates that fall to nothing. */
 export const hingeFields = {
   ...gameFields,
   loss: { ...gameFields.loss, default: 'hinge' },
-  beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
-  beta2: { ...decay, default: 0.9, help: 'decay of the squared gradient in Adam' },
+  beta1: { ...beta1, default: 0 },
+  beta2: { ...beta2, default: 0.9 },
   // SNGAN's 2e-4 and 5 steps of D are for eight times these widths and far longer runs.
-  lr: { ...rate, default: 1e-3, help: 'learning rate' },
-  dSteps: {
-    type: 'integer',
-    default: 2,
-    min: 1,
-    max: 1000,
-    help: 'discriminator steps per generator step',
-  },
-  lrDecay: {
-    type: 'enum',
-    choices: ['none', 'linear', 'cosine'],
-    default: 'linear',
-    help: 'how the learning rates fall to nothing',
-  },
+  lr: { ...lr, default: 1e-3 },
+  dSteps: { ...dSteps, default: 2 },
+  lrDecay: { ...lrDecay, default: 'linear' },
 } as const;
 
 export const baseWidth = {

@@ -9,13 +9,14 @@ import { StyleGAN2Generator } from '../networks/stylegan2-generator.js';
 import { buffer, Module } from '../nn/module.js';
 import { mul, slice, zeros } from '../tensor/ops/index.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { trainingConfig } from '../train/config.js';
 import type { Phase } from '../train/phase.js';
 import { adversarialGame, gameOptimizer } from './game.js';
 import { type GameConfig, gameFields } from './game-options.js';
 import { classesOf, defineModel, type Latent, normalLatent } from './model.js';
 import { pyramidFields } from './pyramid-options.js';
 
-const decay = { type: 'number', min: 0, max: 0.9999999 } as const;
+const { batch, beta1, beta2, ema, lr } = trainingConfig.fields;
 
 /**
  * The rates for a network that is regularised every k-th step: with an update more in every k, r = k / (k +
@@ -83,15 +84,11 @@ export const stylegan2 = defineModel({
   fields: {
     ...gameFields,
     ...pyramidFields,
-    batch: { type: 'integer', default: 32, min: 1, max: 65536, help: 'images per step' },
-    lr: { type: 'number', default: 0.001, min: 0, max: 100, help: 'learning rate' },
-    beta1: { ...decay, default: 0, help: 'decay of the gradient mean in Adam' },
-    beta2: { ...decay, default: 0.99, help: 'decay of the squared gradient in Adam' },
-    ema: {
-      ...decay,
-      default: 0.998,
-      help: 'decay of the moving average of the generator, which samples are made with; 0: none',
-    },
+    batch: { ...batch, default: 32 },
+    lr: { ...lr, default: 0.001 },
+    beta1: { ...beta1, default: 0 },
+    beta2: { ...beta2, default: 0.99 },
+    ema: { ...ema, default: 0.998 },
     penalty: { ...gameFields.penalty, default: 'r1' },
     penaltyWeight: { ...gameFields.penaltyWeight, default: 1 },
     penaltyEvery: { ...gameFields.penaltyEvery, default: 16 },

@@ -23,6 +23,8 @@ export class EMA {
   readonly decay: number;
   readonly #module: AnyModule;
   readonly #average: Readonly<Record<string, Tensor>>;
+  readonly #numbers: readonly string[];
+  readonly #counts: readonly string[];
 
   /** Begins with the present values. Throws ERR_ARGUMENT unless the decay lies in [0, 1). */
   constructor(module: AnyModule, { decay = 0.999 }: EMAOptions = {}) {
@@ -32,6 +34,9 @@ export class EMA {
     this.#average = Object.fromEntries(
       Object.entries(module.stateDict()).map(([name, t]) => [name, keep(copy(t))]),
     );
+    const names = Object.keys(this.#average);
+    this.#numbers = names.filter((name) => this.#average[name].dtype === 'f32');
+    this.#counts = names.filter((name) => this.#average[name].dtype !== 'f32');
   }
 
   /**
@@ -41,15 +46,11 @@ export class EMA {
    */
   update(step = Number.POSITIVE_INFINITY): void {
     const now = this.#module.stateDict();
-    const [numbers, counts]: string[][] = [[], []];
-    for (const [name, { dtype }] of Object.entries(this.#average)) {
-      (dtype === 'f32' ? numbers : counts).push(name);
-    }
     const decay = Math.min(this.decay, step === Number.POSITIVE_INFINITY ? 1 : (1 + step) / (10 + step));
-    const averages = (names: string[]) => names.map((name) => this.#average[name]);
-    const present = (names: string[]) => names.map((name) => now[name]);
-    lerp(averages(numbers), present(numbers), 1 - decay);
-    assign(averages(counts), present(counts));
+    const averages = (names: readonly string[]) => names.map((name) => this.#average[name]);
+    const present = (names: readonly string[]) => names.map((name) => now[name]);
+    lerp(averages(this.#numbers), present(this.#numbers), 1 - decay);
+    if (this.#counts.length > 0) assign(averages(this.#counts), present(this.#counts));
   }
 
   /** The averages by the names of the module's state: the live tensors, not copies. */

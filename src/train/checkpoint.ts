@@ -4,6 +4,7 @@
 
 import { GanvasError } from '../errors.js';
 import type { PlainTensor } from '../io/safetensors.js';
+import type { AnyModule } from '../nn/module.js';
 import { assertSameState } from '../nn/state.js';
 import { globalNorm } from '../optim/clip.js';
 import type { OptimizerState } from '../optim/optimizer.js';
@@ -61,6 +62,19 @@ export function uploadTensors(state: Readonly<Record<string, PlainTensor>>): Nam
   return Object.fromEntries(
     Object.entries(state).map(([name, { data, shape, dtype }]) => [name, upload(data, shape, dtype)]),
   );
+}
+
+/**
+ * Puts the weights of a checkpoint whose names begin with `prefix` into a network, all or nothing.
+ * @throws GanvasError ERR_CHECKPOINT unless every name, shape and dtype fits; the network is then freed
+ */
+export function loadWeights(network: AnyModule, weights: NamedTensors, prefix: string): void {
+  try {
+    scope(() => network.loadStateDict(uploadTensors(below(Object.fromEntries(weights), prefix))));
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
 }
 
 /** Throws ERR_NAN naming the first network with a weight that is NaN or infinite. */

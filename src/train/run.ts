@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { BatchLoader } from '../data/loader.js';
-import { openDataset } from '../data/open.js';
+import { dataName, openSized } from '../data/open.js';
 import { HostRandom } from '../data/random.js';
 import { type DeviceName, device as selectDevice } from '../device.js';
 import { GanvasError } from '../errors.js';
@@ -18,11 +18,12 @@ import { cosine, linear, type Schedule } from '../optim/schedules.js';
 import type { Precision } from '../tensor/precision.js';
 import { manualSeed } from '../tensor/random-state.js';
 import { LoaderBatches } from './batches.js';
-import { captureTraining, restoreTraining } from './checkpoint.js';
+import { captureTraining } from './checkpoint.js';
 import { configHash, type ResolvedConfig, resumedConfig, type TrainingConfig, totalSteps } from './config.js';
 import { generatePixels, latentVectors } from './generate.js';
 import { pairwiseDiversity, TrainingMonitor } from './monitor.js';
 import type { Networks } from './phase.js';
+import { assertInPlace, restoreLatest, warnOfOtherData } from './resume.js';
 import { RunDirectory } from './run-directory.js';
 import { type StepReport, Trainer } from './trainer.js';
 
@@ -69,31 +70,6 @@ const mostCompared = 64;
 /** What config.json calls the model: a file by its full path, to be found from any folder. */
 const recordedName = (model: string) => (isModelFile(model) ? resolve(model) : model);
 
-const dataName = (data: string | Dataset) => (typeof data === 'string' ? data : data.name);
-
-/** The data set, of the size that the config asks for. */
-async function openData(options: TrainRunOptions, config: TrainingConfig): Promise<Dataset> {
-  const { data, onEvent } = options;
-  const { height, width, channels, flip } = config;
-  if (typeof data === 'string') {
-    return openDataset(data, {
-      height: height ?? undefined,
-      width: width ?? undefined,
-      channels: channels ?? undefined,
-      flip,
-      onWarning: (message) => onEvent?.({ type: 'warning', message }),
-    });
-  }
-  for (const key of ['height', 'width', 'channels'] as const) {
-    if (config[key] === null || config[key] === data[key]) continue;
-    throw new GanvasError(
-      'ERR_CONFIG',
-      `expected images of ${key} ${config[key]}, ${data.name} has ${data[key]}`,
-    );
-  }
-  return data;
-}
-
 /** How many classes the run learns, 0 if labels are not used. */
 function classCount({ classes }: TrainingConfig, dataset: Dataset): number {
   const there = dataset.labels ? (dataset.classes?.length ?? 0) : 0;
@@ -121,12 +97,7 @@ async function savedConfig(
   directory: RunDirectory,
 ): Promise<ResolvedConfig> {
   const { model, data, out, config: given = {}, onEvent } = options;
-  if (out !== undefined) {
-    throw new GanvasError(
-      'ERR_CONFIG',
-      `a run is continued where it is: out "${out}" cannot be combined with resume`,
-    );
-  }
+  assertInPlace(out);
   const { model: savedModel, data: savedData, ...saved } = await directory.readConfig();
   if (savedModel !== recordedName(model)) {
     throw new GanvasError(
@@ -134,10 +105,7 @@ async function savedConfig(
       `${directory.path} is a run of the model ${String(savedModel)}, not ${model}`,
     );
   }
-  if (savedData !== dataName(data)) {
-    const message = `the run was started with the data ${String(savedData)} and continues with ${dataName(data)}`;
-    onEvent?.({ type: 'warning', message });
-  }
+  warnOfOtherData(savedData, data, (message) => onEvent?.({ type: 'warning', message }));
   const { schema } = entry;
   schema.resolve(given, 'options');
   return resumedConfig(schema.resolve(saved, `${directory.path}/config.json`), given);
@@ -200,22 +168,8 @@ class Run {
 
   /** Continues from the latest checkpoint; without one (a run killed early), from the beginning. */
   async restore(directory: RunDirectory): Promise<void> {
-    const latest = await directory.latestStep();
-    if (latest === undefined) {
-      const message = 'the run was stopped before its first checkpoint; it starts again from the beginning';
-      this.#options.onEvent?.({ type: 'warning', message });
-    } else {
-      const checkpoint = await directory.loadCheckpoint(latest);
-      if (checkpoint.state.configHash !== configHash(this.#model.name, this.#config)) {
-        throw new GanvasError(
-          'ERR_CHECKPOINT',
-          `${checkpoint.path} was made with other options than ${directory.path}/config.json has now`,
-        );
-      }
-      restoreTraining(this.trainer, checkpoint);
-      this.#saved = latest;
-    }
-    await directory.continueFrom(this.trainer.steps);
+    const warn = (message: string) => this.#options.onEvent?.({ type: 'warning', message });
+    this.#saved = await restoreLatest(this.trainer, directory, this.#model.name, this.#config, warn);
   }
 
   /** What a model does with the data before the first step. */
@@ -348,14 +302,16 @@ class Run {
  * ERR_RUN_EXISTS, ERR_FILE_IO, ERR_CHECKPOINT, ERR_CUDA_UNAVAILABLE, and ERR_NAN when a network diverges
  */
 export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> {
-  const { model, data, out, resume } = options;
+  const { model, data, out, resume, onEvent } = options;
+  const warn = (message: string) => onEvent?.({ type: 'warning', message });
   const resumed = resume === undefined ? undefined : await RunDirectory.open(resume);
   const entry = await loadModel(model);
   const config = resumed
     ? await savedConfig(options, entry, resumed)
     : entry.schema.resolve(options.config, 'options');
   selectDevice(config.device as DeviceName);
-  const run = new Run(options, entry, config, await openData(options, config as TrainingConfig));
+  const dataset = await openSized(data, config as TrainingConfig, warn);
+  const run = new Run(options, entry, config, dataset);
   try {
     // Only now: options or data that cannot work must not leave an empty run behind.
     if (resumed) await run.restore(resumed);
