@@ -8,7 +8,7 @@ import { tensor } from '../tensor/ops/index.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
 import { toUnitRange } from '../train/batches.js';
-import { uploadTensors } from '../train/checkpoint.js';
+import { loadWeights } from '../train/checkpoint.js';
 import { RunDirectory } from '../train/run-directory.js';
 import { readClassifierRun } from './config.js';
 import { imagesAtOnce, type Judgement, judge } from './evaluate.js';
@@ -60,18 +60,7 @@ export async function loadClassifier(
     { height, width, channels, classes: classes.length },
     { baseWidth, dropout },
   ).eval();
-  const prefix = 'classifier.';
-  const own = [...weights].filter(([name]) => name.startsWith(prefix));
-  try {
-    scope(() =>
-      network.loadStateDict(
-        uploadTensors(Object.fromEntries(own.map(([name, t]) => [name.slice(prefix.length), t]))),
-      ),
-    );
-  } catch (error) {
-    network.dispose();
-    throw error;
-  }
+  loadWeights(network, weights, 'classifier');
 
   const size = [height, width, channels] as const;
   const imageSize = height * width * channels;

@@ -8,7 +8,6 @@ import type { AnyModule } from '../nn/module.js';
 import { assertSameState } from '../nn/state.js';
 import { globalNorm } from '../optim/clip.js';
 import type { OptimizerState } from '../optim/optimizer.js';
-
 import { upload } from '../tensor/define.js';
 import { defaultGenerator, type GeneratorState } from '../tensor/random-state.js';
 import { scope } from '../tensor/scope.js';

@@ -1,5 +1,5 @@
-// How a run in a directory is continued, whatever it trains: from its latest checkpoint, with the options that it was made
-// with. What a checkpoint holds is checkpoint.ts; who may change which option, config.ts.
+// How a run in a directory is continued, whatever it trains: from its latest checkpoint, with the options that it
+// was made with. What a checkpoint holds is checkpoint.ts; who may change which option, config.ts.
 
 import type { Dataset } from '../data/dataset.js';
 import { dataName } from '../data/open.js';
@@ -28,7 +28,8 @@ export function warnOfOtherData(saved: unknown, data: string | Dataset, warn: Wa
 }
 
 /**
- * Puts a trainer where the latest checkpoint of a run left off; without one (a run killed early), at the beginning.
+ * Puts a trainer where the latest checkpoint of a run left off; without one (a run killed early), at the
+ * beginning.
  * @param model name that the checkpoint's options are hashed with
  * @returns the step of the checkpoint, undefined if there is none
  * @throws GanvasError ERR_CHECKPOINT when it was made with other options, or does not fit, or is damaged

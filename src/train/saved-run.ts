@@ -5,8 +5,7 @@ import { GanvasError } from '../errors.js';
 import type { BuiltModel, ImageDims } from '../models/model.js';
 import { loadModel, type ModelEntry } from '../models/registry.js';
 import type { AnyModule } from '../nn/module.js';
-import { scope } from '../tensor/scope.js';
-import { uploadTensors } from './checkpoint.js';
+import { loadWeights } from './checkpoint.js';
 import type { ResolvedConfig } from './config.js';
 import { RunDirectory } from './run-directory.js';
 
@@ -58,19 +57,6 @@ export async function loadNetwork(
   for (const [other, network] of Object.entries(built.networks)) if (other !== name) network.dispose();
   const network: AnyModule | undefined = built.networks[name];
   const averaged = [...weights.keys()].some((key) => key.startsWith(`ema.${name}.`));
-  const prefix = averaged ? `ema.${name}.` : `${name}.`;
-  const own = [...weights].filter(([key]) => key.startsWith(prefix));
-  try {
-    scope(() =>
-      network
-        ?.eval()
-        .loadStateDict(
-          uploadTensors(Object.fromEntries(own.map(([key, t]) => [key.slice(prefix.length), t]))),
-        ),
-    );
-  } catch (error) {
-    network?.dispose();
-    throw error;
-  }
+  if (network) loadWeights(network.eval(), weights, averaged ? `ema.${name}` : name);
   return { network, built, step: found };
 }

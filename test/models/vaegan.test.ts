@@ -1,23 +1,18 @@
 // VAE/GAN: the encoder's distribution, who waits for whom, and runs that continue and give their encoder
 // away.
 
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { HostRandom } from '../../src/data/random.js';
 import { modelEntry } from '../../src/models/registry.js';
 import { Equilibrium, GaussianEncoder, reparametrised } from '../../src/networks/vaegan.js';
 import { full, rand, tensor } from '../../src/tensor/ops/index.js';
 import { manualSeed } from '../../src/tensor/random-state.js';
 import { scope } from '../../src/tensor/scope.js';
-import { loadEncoder, loadLabeller } from '../../src/train/encoder.js';
-import { loadGenerator } from '../../src/train/generator.js';
 import type { BatchSource } from '../../src/train/phase.js';
-import { trainRun } from '../../src/train/run.js';
 import { type StepReport, Trainer } from '../../src/train/trainer.js';
-import { checkpointBytes, metricsOf, temporaryFolder, tinyConfig, tinyData } from '../train/helpers.js';
+import { tinyConfig } from '../train/helpers.js';
+import { encoderRunTest } from './encoder-run.js';
 
 const code = (c: string) => expect.objectContaining({ code: c });
-const folder = await temporaryFolder();
 
 describe('the encoder', () => {
   test.each([
@@ -131,29 +126,10 @@ describe('a player that waits', () => {
   });
 });
 
-test('six steps are three and three, and the encoder of a run makes latents for its generator', async () => {
-  const { zSize, ...rest } = tinyConfig.dcgan;
-  const config = { ...rest, zSize, margin: 0.02 };
-  const [whole, parts] = ['whole', 'parts'].map((name) => join(folder, name));
-  const common = { model: 'vaegan', data: tinyData() };
-  await trainRun({ ...common, out: whole, config: { ...config, steps: 6 } });
-  await trainRun({ ...common, out: parts, config: { ...config, steps: 3 } });
-  await trainRun({ ...common, resume: parts, config: { steps: 6 } });
-  expect(await checkpointBytes(parts, 6)).toEqual(await checkpointBytes(whole, 6));
-  expect(await metricsOf(parts)).toEqual(await metricsOf(whole));
-  const [encoder, generator] = [await loadEncoder(whole), await loadGenerator(whole)];
-  expect(encoder).toMatchObject({ zSize: 6, height: 8, width: 8, channels: 1 });
-  const pixels = await tinyData().batch(Int32Array.of(3, 4, 5), new HostRandom(0));
-  const z = await encoder.encode(pixels, 3);
-  expect(z).toHaveLength(18);
-  expect(await generator.generate(z, 3)).toHaveLength(3 * 64);
-  // Of each image by itself, nothing drawn.
-  const alone = await encoder.encode(pixels.subarray(64, 128), 1);
-  alone.forEach((v, i) => {
-    expect(v).toBeCloseTo(z[6 + i], 5);
-  });
-  await expect(encoder.encode(pixels, 2)).rejects.toThrow(code('ERR_SHAPE'));
-  encoder.dispose();
-  generator.dispose();
-  await expect(loadLabeller(whole)).rejects.toThrow(/of the semi-supervised model, sgan, got vaegan/);
-});
+encoderRunTest('vaegan', { ...tinyConfig.dcgan, margin: 0.02 }, [
+  'lossD',
+  'realCost',
+  'fakeCost',
+  'lossG',
+  'game',
+]);
