@@ -1,10 +1,12 @@
 // The default device, its memory and its queue. A device that is not there is an error with the reason, or, for
 // 'auto', one line on stderr and the CPU.
 
+import { cudaProblem, cudaReport, cudaStatus } from './cuda.js';
 import { GanvasError } from './errors.js';
-import { addon, callNative, nativeStatus } from './native.js';
+import { addon, callNative, type DeviceName, devices } from './native.js';
+import { host } from './tensor/live.js';
 
-export type DeviceName = 'cpu' | 'cuda';
+export type { DeviceName } from './native.js';
 
 /** Commands that may wait in the queue before `ready()` makes its caller wait. */
 const queueLimit = 4096;
@@ -12,7 +14,6 @@ const queueLimit = 4096;
 // What the native limit can express.
 const mostBytes = 2 ** 50;
 
-let current: DeviceName = 'cpu';
 let told = false;
 
 /**
@@ -23,28 +24,51 @@ let told = false;
 export function device(name?: DeviceName | 'auto'): DeviceName {
   switch (name) {
     case undefined:
-      return current;
+      return host.device;
     case 'cpu':
-      current = 'cpu';
-      return current;
-    case 'cuda':
+      return select('cpu');
+    case 'cuda': {
+      const status = cudaStatus();
+      if (status.available) return select('cuda');
       throw new GanvasError(
         'ERR_CUDA_UNAVAILABLE',
-        `device 'cuda' is not available: ${nativeStatus().cuda.reason}`,
+        `device 'cuda' is not available: ${cudaProblem(status)}. Tried:\n${cudaReport(status)}`,
       );
-    case 'auto':
+    }
+    case 'auto': {
+      const status = cudaStatus();
+      if (status.available) return select('cuda');
       if (!told && process.env.GANVAS_SILENT !== '1') {
         told = true;
-        process.stderr.write(`ganvas: using the CPU, CUDA is off: ${nativeStatus().cuda.reason}\n`);
+        process.stderr.write(`ganvas: using the CPU, CUDA is off: ${cudaProblem(status)}\n`);
       }
-      current = 'cpu';
-      return current;
+      return select('cpu');
+    }
     default:
       throw new GanvasError(
         'ERR_DEVICE',
         `device must be 'cpu', 'cuda' or 'auto', got ${JSON.stringify(name)}`,
       );
   }
+}
+
+function select(name: DeviceName): DeviceName {
+  if (name === host.device) return name;
+  callNative(() => addon().setDevice(devices.indexOf(name)));
+  host.device = name;
+  return name;
+}
+
+/**
+ * Whether f32 matrix products on the CUDA device may round their operands to TF32 (10 bits of mantissa), which is several
+ * times faster. Off at the start. Convolutions follow setConvPrecision(): 'fast' uses TF32, 'accurate' does not.
+ * @throws GanvasError ERR_CUDA_UNAVAILABLE where there is no CUDA device
+ */
+export function allowTF32(allowed: boolean): void {
+  const before = device();
+  device('cuda');
+  device(before);
+  callNative(() => addon().allowTF32(allowed ? 1 : 0));
 }
 
 export interface MemoryUse {
@@ -60,7 +84,7 @@ export interface MemoryUse {
   tensors: number;
 }
 
-/** What the device's memory is used for, now. Commands still waiting have not taken theirs yet: sync() first. */
+/** What the selected device's memory is used for, now. Commands still waiting have not taken theirs yet: sync() first. */
 export function memory(): MemoryUse {
   return addon().memory();
 }

@@ -16,7 +16,28 @@ export interface NativeMemory {
   tensors: number;
 }
 
-/** What native/binding/addon.cpp exports. */
+/** Where tensors live, in the order of the native enumeration. */
+export const devices = ['cpu', 'cuda'] as const;
+export type DeviceName = (typeof devices)[number];
+
+/** What a CUDA plugin says of its device. */
+export interface CudaDevice {
+  name: string;
+  /** `9.0` */
+  capability: string;
+  /** Bytes. */
+  memory: number;
+  /** How many the driver has. */
+  devices: number;
+  /** 13000 for CUDA 13.0 */
+  driver: number;
+  /** The vendor libraries in use, with their versions. */
+  libraries: string;
+  /** What the plugin was built with. */
+  build: string;
+}
+
+/** What native/binding/addon.cpp exports. Queue and memory are those of the device that setDevice chose. */
 export interface Addon {
   /** Names of the native ops; the position is the number that `run` takes. */
   readonly ops: readonly string[];
@@ -37,7 +58,17 @@ export interface Addon {
   freeProgram(program: number): void;
   /** How the later recording differs; empty if it does not. */
   programDifference(earlier: number, later: number): string;
-  programInfo(program: number): { calls: number; steps: number };
+  programInfo(program: number): { calls: number; steps: number; graphs: number };
+  /** What the NVIDIA driver says; an empty problem if there is a device. */
+  driver(): { problem: string; version: number; devices: number };
+  /** Loads a plugin and opens a device with it, or says in words why not. Folders of libraries are parted by ':'. */
+  openCuda(path: string, libraries: string, device: number): CudaDevice | string;
+  /** Where new tensors go. */
+  setDevice(device: number): void;
+  /** A copy of a tensor on a device. */
+  copyTo(slot: number, device: number): number;
+  /** 1: f32 matrix products on the CUDA device may use TF32. */
+  allowTF32(matmul: number): void;
   fromData(dtype: number, rank: number, data: ArrayBufferView): number;
   view(slot: number, rank: number): number;
   free(slot: number): void;
@@ -60,7 +91,6 @@ export interface NativeStatus {
   origin?: AddonOrigin;
   error?: string;
   cpu?: { target: string; targets: string[]; threads: number };
-  cuda: { available: false; reason: string };
 }
 
 let loaded: LoadedAddon<Addon> | undefined;
@@ -73,13 +103,12 @@ export function addon(): Addon {
 
 /** What `ganvas doctor` prints; never throws. */
 export function nativeStatus(): NativeStatus {
-  const cuda = { available: false as const, reason: 'this build has no CUDA plugin' };
   try {
     const native = addon();
     const { path, origin } = loaded!;
-    return { loaded: true, path, origin, cpu: { ...native.cpu(), threads: native.threads() }, cuda };
+    return { loaded: true, path, origin, cpu: { ...native.cpu(), threads: native.threads() } };
   } catch (error) {
-    return { loaded: false, error: (error as Error).message, cuda };
+    return { loaded: false, error: (error as Error).message };
   }
 }
 

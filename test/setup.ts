@@ -1,7 +1,14 @@
 // Runs before each test file: an unhandled rejection fails the test during which it happens, by name, and not only the
-// run as a whole.
+// run as a whole. GANVAS_TEST_DEVICE names the device of all tensors, so that any test can be run on any device.
 
 import { afterEach, beforeEach } from 'vitest';
+import type { DeviceName } from '../src/device.js';
+
+const { GANVAS_TEST_DEVICE } = process.env;
+if (GANVAS_TEST_DEVICE) {
+  const { device } = await import('../src/device.js');
+  device(GANVAS_TEST_DEVICE as DeviceName);
+}
 
 const rejections: unknown[] = [];
 process.on('unhandledRejection', (reason) => rejections.push(reason));

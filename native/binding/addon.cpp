@@ -5,6 +5,7 @@
 
 #include "binding/arguments.h"
 #include "binding/cpu_info.h"
+#include "binding/devices.h"
 #include "binding/programs.h"
 #include "cpu/pool.h"
 #include "ops/table.h"
@@ -12,26 +13,42 @@
 namespace gv {
 namespace {
 
+/** Where a call runs: where its inputs are, or where new tensors go. */
+DeviceId deviceFor(const Call& call, const Environment& e) {
+  const DeviceId id = call.in.empty() ? e.device : call.in[0].device();
+  for (size_t k = 1; k < call.in.size(); k++)
+    if (call.in[k].device() != id)
+      fail("ERR_DEVICE", "%s: input 0 is on the %s and input %zu on the %s; move one of them with to('%s')", call.name(),
+           name(id), k, name(call.in[k].device()), name(id));
+  if (e.recording && e.recording->device != id)
+    fail("ERR_CAPTURE", "%s: it runs on the %s, but the program is being recorded on the %s", call.name(), name(id),
+         name(e.recording->device));
+  return id;
+}
+
+/** The device where new tensors of this environment go. */
+Device& current(const Environment& e) { return Engine::get().device(e.device); }
+
 Napi::Value Run(const Info& info, Environment& e) {
   const int64_t op = integerArg(info, 0, 0, kOpCount - 1, "op");
   const int64_t inputs = integerArg(info, 1, 0, Environment::kArgs, "inputs");
   const int64_t attrs = integerArg(info, 2, 0, int64_t(Environment::kArgs) - inputs, "attributes");
-  Engine& engine = Engine::get();
   Call call;
   call.op = &kOps[op];
-  call.allocator = &engine.allocator;
   call.in.reserve(size_t(inputs));
   for (int64_t i = 0; i < inputs; i++) {
     const double slot = e.args()[i];
     call.in.push_back(e.at(slot >= 0 && slot < 2147483647.0 ? int64_t(slot) : -1, call.name()));
   }
   call.attrs.assign(e.args() + inputs, e.args() + inputs + attrs);
+  Device& device = Engine::get().device(deviceFor(call, e));
+  call.memory = device.allocator.get();
   call.op->infer(call);
   std::vector<Tensor> outputs = call.out;
   if (e.recording)
     e.recording->add(std::move(call));
   else
-    engine.stream.enqueue(std::move(call));
+    device.stream.enqueue(std::move(call));
   return Napi::Number::New(info.Env(), publish(e, outputs));
 }
 
@@ -50,10 +67,21 @@ Napi::Value FromData(const Info& info, Environment& e) {
   if (bytes != t.bytes())
     fail("ERR_SHAPE", "tensor: shape %s holds %lld values of %s, got %zu bytes of data", shape.str().c_str(),
          (long long)t.size(), name(dtype), bytes);
-  t.storage = std::make_shared<Storage>(Engine::get().allocator, t.bytes());
-  t.storage->materialise();
-  if (bytes) std::memcpy(t.storage->data, data, bytes);
-  if (e.recording) e.recording->uploads.push_back(t);
+  Device& device = Engine::get().device(e.device);
+  t.storage = std::make_shared<Storage>(*device.allocator, t.bytes());
+  if (device.backend->onHost()) {
+    t.storage->materialise();
+    if (bytes) std::memcpy(t.storage->data, data, bytes);
+  } else {
+    auto staged = device.backend->stage(bytes);
+    if (bytes) std::memcpy(staged.get(), data, bytes);
+    device.stream.upload(t, std::move(staged));
+  }
+  if (e.recording) {
+    const char* from = static_cast<const char*>(data);
+    t.storage->uploaded = std::make_shared<const std::vector<char>>(from, from + bytes);
+    e.recording->uploads.push_back(t);
+  }
   return Napi::Number::New(info.Env(), e.put(std::move(t)));
 }
 
@@ -76,7 +104,7 @@ Napi::Value Read(const Info& info, Environment& e) {
   refuseWhileRecording(e, "data");
   const Tensor t = e.at(integerArg(info, 0, 0, INT32_MAX, "slot"), "data");
   return e.promise([t](auto settle) {
-    Engine::get().stream.read(t, [settle, bytes = t.bytes()](ErrorPtr error, const void* data) {
+    Engine::get().deviceOf(t).stream.read(t, [settle, bytes = t.bytes()](ErrorPtr error, const void* data) {
       if (error) return settle(error, nullptr);
       // Copied now: the storage may be written in place by the next command.
       auto copy = std::make_shared<std::vector<char>>(bytes);
@@ -92,24 +120,26 @@ Napi::Value Read(const Info& info, Environment& e) {
 
 Napi::Value Sync(const Info&, Environment& e) {
   refuseWhileRecording(e, "sync");
-  return e.promise([](auto settle) {
-    Engine::get().stream.sync([settle](ErrorPtr error) { settle(error, nullptr); });
+  Device& device = current(e);
+  return e.promise([&device](auto settle) {
+    device.stream.sync([settle](ErrorPtr error) { settle(error, nullptr); });
   });
 }
 
 Napi::Value Ready(const Info& info, Environment& e) {
+  Device& device = current(e);
   const auto limit = size_t(integerArg(info, 0, 0, int64_t(Stream::kMaxPending), "limit"));
-  return e.promise([limit](auto settle) {
-    Engine::get().stream.whenBelow(limit, [settle] { settle(nullptr, nullptr); });
+  return e.promise([&device, limit](auto settle) {
+    device.stream.whenBelow(limit, [settle] { settle(nullptr, nullptr); });
   });
 }
 
-Napi::Value Pending(const Info& info, Environment&) {
-  return Napi::Number::New(info.Env(), double(Engine::get().stream.pending()));
+Napi::Value Pending(const Info& info, Environment& e) {
+  return Napi::Number::New(info.Env(), double(current(e).stream.pending()));
 }
 
 Napi::Value Memory(const Info& info, Environment& e) {
-  const MemoryStats stats = Engine::get().allocator.stats();
+  const MemoryStats stats = current(e).allocator->stats();
   Napi::Object o = Napi::Object::New(info.Env());
   o.Set("live", double(stats.live));
   o.Set("peak", double(stats.peak));
@@ -119,18 +149,18 @@ Napi::Value Memory(const Info& info, Environment& e) {
   return o;
 }
 
-Napi::Value ResetPeakMemory(const Info& info, Environment&) {
-  Engine::get().allocator.resetPeak();
+Napi::Value ResetPeakMemory(const Info& info, Environment& e) {
+  current(e).allocator->resetPeak();
   return info.Env().Undefined();
 }
 
-Napi::Value SetMemoryLimit(const Info& info, Environment&) {
-  Engine::get().allocator.setLimit(size_t(integerArg(info, 0, 0, INT64_C(1) << 50, "the memory limit")));
+Napi::Value SetMemoryLimit(const Info& info, Environment& e) {
+  current(e).allocator->setLimit(size_t(integerArg(info, 0, 0, INT64_C(1) << 50, "the memory limit")));
   return info.Env().Undefined();
 }
 
-Napi::Value ClearMemoryCache(const Info& info, Environment&) {
-  Engine::get().allocator.clearCache();
+Napi::Value ClearMemoryCache(const Info& info, Environment& e) {
+  current(e).allocator->clearCache();
   return info.Env().Undefined();
 }
 
@@ -172,6 +202,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   add("threads", guarded<Threads>);
   add("setThreads", guarded<SetThreads>);
   add("cpu", guarded<Cpu>);
+  addDevices(add);
   addPrograms(add);
   exports.Set("args", e->argsArray());
   Napi::Array ops = Napi::Array::New(env, size_t(kOpCount));

@@ -2,15 +2,37 @@
 
 #include <algorithm>
 
-#include "cpu/pool.h"
+#include "cpu/backend.h"
 
 namespace gv {
 
-Engine::Engine() : stream(allocator, [] { cpu::bindCaller(); }) {}
+Engine::Engine() {
+  devices_[0] = std::make_unique<Device>(std::make_unique<Allocator>(DeviceId::Cpu), std::make_unique<cpu::CpuBackend>());
+}
 
 Engine& Engine::get() {
   static Engine* engine = new Engine;
   return *engine;
+}
+
+bool Engine::isOpen(DeviceId id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return devices_[size_t(id)] != nullptr;
+}
+
+Device& Engine::device(DeviceId id) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!devices_[size_t(id)]) fail("ERR_DEVICE", "the device %s is not open", name(id));
+  return *devices_[size_t(id)];
+}
+
+void Engine::open(DeviceId id, const gv_plugin& plugin, int32_t number, const gv_device_info& info) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (devices_[size_t(id)]) return;
+  auto allocator = std::make_unique<PluginAllocator>(id, plugin);
+  allocator->setLimit(size_t(info.memory));
+  auto backend = std::make_unique<PluginBackend>(plugin, number, *allocator);
+  devices_[size_t(id)] = std::make_unique<Device>(std::move(allocator), std::move(backend));
 }
 
 Napi::Error toJavaScript(Napi::Env env, const Error& error) {
@@ -76,7 +98,10 @@ Environment::Environment(Napi::Env env) : env_(env), channel_(std::make_shared<C
   env.AddCleanupHook([channel = channel_] { channel->close(); });
 }
 
-Environment::~Environment() { channel_->close(); }
+Environment::~Environment() {
+  channel_->close();
+  for (auto& [id, program] : programs_) letGo(std::move(program));
+}
 
 int Environment::put(Tensor tensor) {
   if (!free_.empty()) {
@@ -120,7 +145,22 @@ const std::shared_ptr<Program>& Environment::programAt(int64_t id) const {
   return found->second;
 }
 
-void Environment::releaseProgram(int64_t id) { programs_.erase(id); }
+void Environment::releaseProgram(int64_t id) {
+  const auto found = programs_.find(id);
+  if (found == programs_.end()) return;
+  letGo(std::move(found->second));
+  programs_.erase(found);
+}
+
+/** A device's graphs may only go when they no longer run. */
+void Environment::letGo(std::shared_ptr<Program> program) {
+  if (program->device() == DeviceId::Cpu) return;
+  try {
+    Engine::get().device(program->device()).stream.release(std::move(program));
+  } catch (const Error&) {
+    // The queue is full: the program's last run, which is in it, lets go of it.
+  }
+}
 
 Napi::Promise Environment::promise(
     std::function<void(std::function<void(ErrorPtr, std::function<napi_value(Napi::Env)>)>)> start) {

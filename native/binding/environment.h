@@ -11,18 +11,36 @@
 #include <unordered_set>
 #include <vector>
 
+#include "engine/plugin_backend.h"
 #include "engine/stream.h"
 
 namespace gv {
 
-// The process-wide engine: created on first use and never destroyed, because its threads outlive every environment.
-struct Engine {
-  Allocator allocator;
+/** A device with its memory and its queue. */
+struct Device {
+  Device(std::unique_ptr<Allocator> a, std::unique_ptr<Backend> b)
+      : allocator(std::move(a)), backend(std::move(b)), stream(*allocator, *backend) {}
+  const std::unique_ptr<Allocator> allocator;
+  const std::unique_ptr<Backend> backend;
   Stream stream;
+};
+
+// The process-wide engine: created on first use and never destroyed, because its threads outlive every environment.
+class Engine {
+ public:
   static Engine& get();
+
+  /** ERR_DEVICE unless the device is open. */
+  Device& device(DeviceId id);
+  Device& deviceOf(const Tensor& t) { return device(t.device()); }
+  /** Opens a device that a plugin serves; once in the life of the process. */
+  void open(DeviceId id, const gv_plugin& plugin, int32_t number, const gv_device_info& info);
+  bool isOpen(DeviceId id);
 
  private:
   Engine();
+  std::mutex mutex_;
+  std::unique_ptr<Device> devices_[kDevices];
 };
 
 // Runs closures on an environment's JavaScript thread. Outlives the environment: a result that arrives after a worker
@@ -60,6 +78,9 @@ class Environment {
   // Whether some slot outside `except` (slots, sorted) holds one of these storages.
   bool holds(const std::unordered_set<const Storage*>& storages, const std::vector<int64_t>& except) const;
 
+  // Where new tensors go.
+  DeviceId device = DeviceId::Cpu;
+
   // The recording in progress, if there is one.
   std::unique_ptr<Recording> recording;
 
@@ -73,6 +94,8 @@ class Environment {
   Napi::Promise promise(std::function<void(std::function<void(ErrorPtr, std::function<napi_value(Napi::Env)>)>)> start);
 
  private:
+  static void letGo(std::shared_ptr<Program> program);
+
   Napi::Env env_;
   Napi::Reference<Napi::Float64Array> array_;
   double* args_;

@@ -30,7 +30,7 @@ std::vector<Tensor> tensorArgs(const Environment& e, int64_t count, const char* 
 
 Napi::Value BeginCapture(const Info& info, Environment& e) {
   if (e.recording) fail("ERR_CAPTURE", "capture: a program is being recorded already");
-  e.recording = std::make_unique<Recording>();
+  e.recording = std::make_unique<Recording>(e.device);
   return info.Env().Undefined();
 }
 
@@ -38,7 +38,7 @@ Napi::Value Placeholder(const Info& info, Environment& e) {
   Recording& recording = recordingOf(e);
   const auto dtype = DType(integerArg(info, 0, 0, kDTypes - 1, "dtype"));
   Tensor t{shapeArg(e, integerArg(info, 1, 0, kMaxRank, "rank"), "capture"), dtype, nullptr};
-  t.storage = std::make_shared<Storage>(Engine::get().allocator, t.bytes());
+  t.storage = std::make_shared<Storage>(*Engine::get().device(recording.device).allocator, t.bytes());
   recording.inputs.push_back(t);
   return Napi::Number::New(info.Env(), e.put(std::move(t)));
 }
@@ -77,7 +77,8 @@ Napi::Value EndCapture(const Info& info, Environment& e) {
   if (recording.live.size() + recording.inputs.size() > Environment::kArgs)
     fail("ERR_CAPTURE", "capture: the function draws too many random numbers or takes too many steps for one program");
   refuseKept(e, recording, std::vector<int64_t>(e.args(), e.args() + count));
-  auto program = std::make_shared<Program>(std::move(recording), results, Engine::get().stream.arena());
+  auto program = std::make_shared<Program>(std::move(recording), results,
+                                           Engine::get().device(recording.device).stream.arena());
   e.recording.reset();
   for (size_t k = 0; k < results.size(); k++) e.args()[k] = double(program->sourceOf(k));
   return Napi::Number::New(info.Env(), double(e.putProgram(std::move(program))));
@@ -97,7 +98,7 @@ Napi::Value RunProgram(const Info& info, Environment& e) {
   std::vector<double> live(e.args() + inputs, e.args() + inputs + values);
   std::vector<Tensor> results;
   auto run = Program::prepare(program, tensorArgs(e, inputs, "program"), std::move(live), results);
-  Engine::get().stream.enqueue(std::move(run));
+  Engine::get().device(program->device()).stream.enqueue(std::move(run));
   for (size_t k = 0; k < results.size(); k++) e.args()[k] = e.put(std::move(results[k]));
   return Napi::Number::New(info.Env(), double(results.size()));
 }
@@ -116,6 +117,7 @@ Napi::Value ProgramInfo(const Info& info, Environment& e) {
   Napi::Object o = Napi::Object::New(info.Env());
   o.Set("calls", double(program->calls()));
   o.Set("steps", double(program->steps()));
+  o.Set("graphs", double(program->graphs()));
   return o;
 }
 

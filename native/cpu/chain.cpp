@@ -28,7 +28,7 @@ class BlockCalls {
       Call& part = calls_.emplace_back();
       part.op = link.op;
       part.attrs = link.attrs;
-      part.allocator = call.allocator;
+      part.memory = call.memory;
       for (const Chain::Operand& from : link.in) {
         const bool single = !from.inside && n != 1 && call.in[from.index].size() == 1;
         const DType dtype = from.inside ? chain.links[from.index].dtype : call.in[from.index].dtype;
@@ -50,13 +50,13 @@ class BlockCalls {
       for (Tensor& t : part.in)
         if (t.shape.rank()) t.shape[0] = n;
       part.out[0].shape[0] = n;
-      part.op->cpu(part);
+      part.op->run(part);
     }
   }
 
  private:
   Storage& lend(void* data) {
-    Storage& storage = storages_.emplace_back(*whole_.allocator, 0);
+    Storage& storage = storages_.emplace_back(*whole_.memory, 0);
     storage.data = data;
     return storage;
   }

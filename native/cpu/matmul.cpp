@@ -93,7 +93,7 @@ void multiplyAndFinish(const Call& call, const Epilogue& end) {
   const bool rounded = y.dtype == DType::BF16;
   if (call.in[0].dtype == DType::F32) {
     if (!rounded) return multiplyF32(call, args, end, y.data<float>());
-    Tensor wide{y.shape, DType::F32, std::make_shared<Storage>(*call.allocator, size_t(y.size()) * sizeof(float))};
+    Tensor wide{y.shape, DType::F32, std::make_shared<Storage>(*call.memory, size_t(y.size()) * sizeof(float))};
     wide.storage->materialise();
     multiplyF32(call, args, end, wide.data<float>());
     return convert(wide, y);

@@ -7,7 +7,7 @@ namespace gv::cpu {
 void runWidened(void (*kernel)(const Call&), const Call& call) {
   Call wide = call;
   const auto twin = [&call](const Tensor& t) {
-    Tensor w{t.shape, DType::F32, std::make_shared<Storage>(*call.allocator, size_t(t.size()) * sizeof(float))};
+    Tensor w{t.shape, DType::F32, std::make_shared<Storage>(*call.memory, size_t(t.size()) * sizeof(float))};
     w.storage->materialise();
     return w;
   };

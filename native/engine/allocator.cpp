@@ -58,7 +58,7 @@ size_t machineMemory() {
   return bytes;
 }
 
-Allocator::Allocator() { stats_.limit = machineMemory(); }
+Allocator::Allocator(DeviceId d) : Memory(d) { stats_.limit = machineMemory(); }
 
 void* Allocator::systemAllocate(size_t bytes) {
   const size_t align = bytes >= 2 * kHugePage ? kHugePage : kAlign;
@@ -107,11 +107,11 @@ void* Allocator::allocate(size_t bytes, size_t& capacity) {
     }
     if (!p)
       fail("ERR_OUT_OF_MEMORY",
-           "out of memory: asked for %zu bytes with %zu bytes in use and a limit of %zu bytes; use a smaller batch "
-           "or model, or raise setMemoryLimit()",
-           bytes, stats_.live, stats_.limit);
+           "out of memory on the %s: asked for %zu bytes with %zu bytes in use and a limit of %zu bytes; use a smaller "
+           "batch or model, or raise setMemoryLimit()",
+           name(device), bytes, stats_.live, stats_.limit);
   }
-  markUsed(p, bytes, capacity);
+  if (device == DeviceId::Cpu) markUsed(p, bytes, capacity);
   stats_.live += capacity;
   if (stats_.live > stats_.peak) stats_.peak = stats_.live;
   return p;
@@ -120,7 +120,7 @@ void* Allocator::allocate(size_t bytes, size_t& capacity) {
 void Allocator::free(void* p, size_t capacity) noexcept {
   if (!p) return;
   std::lock_guard<std::mutex> lock(mutex_);
-  markUsed(p, 0, capacity);
+  if (device == DeviceId::Cpu) markUsed(p, 0, capacity);
   stats_.live -= capacity;
   stats_.cached += capacity;
   cache_[capacity].push_back(p);
@@ -150,7 +150,7 @@ void Allocator::clearCache() {
 void Allocator::clearCacheLocked() {
   for (auto& [size, blocks] : cache_)
     for (void* p : blocks) {
-      markUsed(p, size, size);
+      if (device == DeviceId::Cpu) markUsed(p, size, size);
       systemFree(p, size);
     }
   cache_.clear();

@@ -8,20 +8,20 @@
 #include <mutex>
 #include <vector>
 
+#include "memory.h"
+
 namespace gv {
 
 struct MemoryStats {
   size_t live = 0, peak = 0, cached = 0, limit = 0;
 };
 
-class Allocator {
+class Allocator : public Memory {
  public:
-  Allocator();
-  virtual ~Allocator() = default;
+  explicit Allocator(DeviceId device);
 
-  // Block sizes are rounded, so `capacity` tells how much belongs to the caller and must be given back with free().
-  void* allocate(size_t bytes, size_t& capacity);
-  void free(void* p, size_t capacity) noexcept;
+  void* allocate(size_t bytes, size_t& capacity) override;
+  void free(void* p, size_t capacity) noexcept override;
 
   MemoryStats stats();
   void resetPeak();

@@ -14,7 +14,7 @@ struct Chain;
 struct Op {
   const char* name;
   void (*infer)(Call&);
-  void (*cpu)(const Call&);
+  void (*run)(const Call&);  // on the device that this table is for
   // Whether each element of the output depends on the elements of the inputs at the same place alone, and broadcasting
   // is the usual one: such calls may run together, block by block.
   bool elementwise;
@@ -27,7 +27,7 @@ struct Call {
   const Op* op = nullptr;
   std::vector<Tensor> in, out;
   std::vector<double> attrs;
-  Allocator* allocator = nullptr;
+  Memory* memory = nullptr;
   std::shared_ptr<const Chain> chain;  // of a call that stands for several, see chain.h
 
   const char* name() const { return op->name; }
@@ -69,7 +69,7 @@ struct Call {
   void emit(const Shape& shape, DType dtype) {
     shape.check(name());
     Tensor t{shape, dtype, nullptr};
-    t.storage = std::make_shared<Storage>(*allocator, t.bytes());
+    t.storage = std::make_shared<Storage>(*memory, t.bytes());
     out.push_back(std::move(t));
   }
 };
@@ -77,16 +77,16 @@ struct Call {
 // Temporary memory for one kernel run, from the same pool as tensors so that memory() counts it.
 class Workspace {
  public:
-  Workspace(const Call& call, size_t bytes) : allocator_(*call.allocator) {
-    data_ = bytes ? allocator_.allocate(bytes, capacity_) : nullptr;
+  Workspace(const Call& call, size_t bytes) : memory_(*call.memory) {
+    data_ = bytes ? memory_.allocate(bytes, capacity_) : nullptr;
   }
-  ~Workspace() { allocator_.free(data_, capacity_); }
+  ~Workspace() { memory_.free(data_, capacity_); }
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   template <class T> T* as() const { return static_cast<T*>(data_); }
 
  private:
-  Allocator& allocator_;
+  Memory& memory_;
   void* data_ = nullptr;
   size_t capacity_ = 0;
 };

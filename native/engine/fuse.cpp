@@ -129,7 +129,7 @@ class Fuser {
     chain->op = kChainOp;
     chain->op.name = chain->name.c_str();
     call.op = &chain->op;
-    call.allocator = calls_[members.back()].allocator;
+    call.memory = calls_[members.back()].memory;
     call.out = calls_[members.back()].out;
     call.chain = std::move(chain);
     return call;

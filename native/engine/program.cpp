@@ -8,7 +8,7 @@ namespace gv {
 namespace {
 
 std::shared_ptr<Storage> twin(const std::shared_ptr<Storage>& storage) {
-  return std::make_shared<Storage>(storage->allocator, storage->bytes);
+  return std::make_shared<Storage>(storage->memory, storage->bytes);
 }
 
 std::string describe(const Tensor& t) { return std::string(name(t.dtype)) + " " + t.shape.str(); }
@@ -36,7 +36,7 @@ void Recording::poison() {
 }
 
 Program::Program(Recording&& recording, const std::vector<Tensor>& results, std::shared_ptr<Arena> arena)
-    : results_(results), arena_(std::move(arena)) {
+    : device_(recording.device), results_(results), arena_(std::move(arena)) {
   adopt(recording);
   std::unordered_set<const Storage*> fresh;
   for (const auto& storage : fresh_) fresh.insert(storage.get());
@@ -134,6 +134,9 @@ Program::Run Program::prepare(std::shared_ptr<Program> program, std::vector<Tens
     fail("ERR_INTERNAL", "program: it has %zu live attributes, got %zu", p.live_.size(), live.size());
   for (size_t k = 0; k < inputs.size(); k++) {
     const Tensor &expected = p.inputs_[k], &got = inputs[k];
+    if (got.device() != p.device_)
+      fail("ERR_DEVICE", "program: input %zu is on the %s, the program was recorded on the %s", k, name(got.device()),
+           name(p.device_));
     if (got.shape != expected.shape || got.dtype != expected.dtype)
       fail(got.shape != expected.shape ? "ERR_SHAPE" : "ERR_DTYPE",
            "program: input %zu must be %s, as it was when it was recorded; got %s", k, describe(expected).c_str(),
@@ -178,32 +181,69 @@ void Program::plan() {
   planned_ = true;
 }
 
-void Program::execute(Run& run, const std::function<void(Call&)>& call) {
-  if (!planned_) plan();
-  char* const base = arena_->reserve(arenaBytes_);
+/** Gives every storage of the program its memory for this run. */
+void Program::bind(Run& run, Backend& backend, char* base) {
   for (const auto& storage : run.fresh) storage->materialise();
   for (size_t k = 0; k < arenaStorages_.size(); k++) {
     arenaStorages_[k]->data = arenaStorages_[k]->bytes ? base + spans_[k].offset : nullptr;
     arenaStorages_[k]->poison = nullptr;
   }
-  const auto lend = [](Storage& to, const Storage& from) {
-    to.data = from.data;
+  for (size_t k = 0; k < inputs_.size(); k++) {
+    Storage &to = *inputs_[k].storage, &from = *run.inputs[k].storage;
     to.poison = from.poison;
-  };
-  for (size_t k = 0; k < inputs_.size(); k++) lend(*inputs_[k].storage, *run.inputs[k].storage);
-  for (size_t k = 0; k < fresh_.size(); k++) lend(*fresh_[k], *run.fresh[k]);
+    if (!graphs_.active())
+      to.data = from.data;
+    else if (!from.poison)
+      backend.copy(to.data, from.data, to.bytes);
+  }
+  for (size_t k = 0; k < fresh_.size(); k++) {
+    fresh_[k]->poison = nullptr;
+    if (!graphs_.active()) fresh_[k]->data = run.fresh[k]->data;
+  }
   for (size_t k = 0; k < stepLive_.size(); k++) steps_[stepLive_[k].call].attrs[stepLive_[k].attribute] = run.live[k];
-  for (const auto& [to, from] : copies_)
-    if (to->bytes) std::memcpy(to->data, from->data, to->bytes);
-  for (Call& step : steps_) call(step);
+  for (const auto& [to, from] : copies_) backend.copy(to->data, from->data, to->bytes);
+}
+
+/** Hands the results over and takes back what bind() lent. */
+void Program::unbind(Run& run, Backend& backend) {
   for (size_t k = 0; k < fresh_.size(); k++) {
     run.fresh[k]->poison = std::move(fresh_[k]->poison);
-    fresh_[k]->data = nullptr;
+    if (!graphs_.active())
+      fresh_[k]->data = nullptr;
+    else if (!run.fresh[k]->poison)
+      backend.copy(run.fresh[k]->data, fresh_[k]->data, fresh_[k]->bytes);
   }
   for (const Tensor& t : inputs_) {
-    t.storage->data = nullptr;
+    if (!graphs_.active()) t.storage->data = nullptr;
     t.storage->poison = nullptr;
   }
+}
+
+/** Whether something that a step reads has failed: then each step must decide for itself. */
+bool Program::poisoned() const {
+  for (const Call& step : steps_)
+    for (const Tensor& t : step.in)
+      if (t.storage->poison) return true;
+  return false;
+}
+
+void Program::execute(Run& run, Backend& backend, const std::function<void(Call&)>& call) {
+  if (!planned_) plan();
+  char* const base = arena_->reserve(arenaBytes_);
+  // The first run is never recorded: libraries choose their algorithms in it.
+  if (backend.hasGraphs() && executed_++ == 1) {
+    Storages fixed = fresh_;
+    for (const Tensor& t : inputs_) fixed.push_back(t.storage);
+    std::unordered_set<size_t> varying;
+    for (const Recording::Live& live : stepLive_) varying.insert(live.call);
+    graphs_.activate(fixed, steps_, varying, backend);
+  }
+  bind(run, backend, base);
+  if (graphs_.active() && !poisoned())
+    graphs_.run(steps_, base, backend, call);
+  else
+    for (Call& step : steps_) call(step);
+  unbind(run, backend);
 }
 
 bool Program::sameOrigin(const Storage* a, const Storage* b, const Program& later) const {
@@ -212,8 +252,7 @@ bool Program::sameOrigin(const Storage* a, const Storage* b, const Program& late
     return i != ours.end() && j != theirs.end() && i->second == j->second;
   };
   if (a == b || same(inside_, later.inside_) || same(inputIndex_, later.inputIndex_)) return true;
-  return uploads_.count(a) && later.uploads_.count(b) && a->bytes == b->bytes &&
-         (a->bytes == 0 || std::memcmp(a->data, b->data, a->bytes) == 0);
+  return uploads_.count(a) && later.uploads_.count(b) && *a->uploaded == *b->uploaded;
 }
 
 std::string Program::callDifference(const Call& a, const Call& b, size_t k, const Program& later) const {

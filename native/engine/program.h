@@ -3,17 +3,23 @@
 // arena), references to the tensors that the function used from outside, and places for inputs, results and the
 // attributes that change from run to run. No JavaScript, no kernels.
 //
+// On a device with graphs a run is a few of them (program_graphs.h); elsewhere it is the calls, one after the other.
+//
 // Each run gets fresh result storages, so an older result is never overwritten. In-place ops write the real tensors.
 #pragma once
 #include <unordered_map>
 #include <vector>
 
 #include "arena.h"
+#include "backend.h"
 #include "chain.h"
+#include "program_graphs.h"
 
 namespace gv {
 
 struct Recording {
+  explicit Recording(DeviceId d) : device(d) {}
+  const DeviceId device;
   struct Live {
     size_t call, attribute;
   };
@@ -50,10 +56,12 @@ class Program {
                      std::vector<Tensor>& results);
 
   /** Runs on the stream's thread; `call` runs one call as the stream runs any. */
-  void execute(Run& run, const std::function<void(Call&)>& call);
+  void execute(Run& run, Backend& backend, const std::function<void(Call&)>& call);
 
+  DeviceId device() const { return device_; }
   size_t calls() const { return calls_.size(); }
   size_t steps() const { return steps_.size(); }
+  size_t graphs() const { return graphs_.count(); }
 
   /**
    * What another recording of the same function did differently, in words; empty if nothing. Tensors from outside must
@@ -66,9 +74,13 @@ class Program {
   void adopt(Recording& recording);
   void checkLive(const std::vector<double>& values) const;
   void plan();
+  void bind(Run& run, Backend& backend, char* base);
+  void unbind(Run& run, Backend& backend);
+  bool poisoned() const;
   std::string callDifference(const Call& a, const Call& b, size_t k, const Program& later) const;
   bool sameOrigin(const Storage* a, const Storage* b, const Program& later) const;
 
+  DeviceId device_;
   std::vector<Call> calls_;  // as recorded, on the program's own storages; never run, never changed
   std::vector<Call> steps_;  // what runs; touched by the stream's thread alone
   std::vector<Tensor> inputs_, results_;
@@ -81,9 +93,12 @@ class Program {
 
   std::shared_ptr<Arena> arena_;
   bool planned_ = false;
+  size_t executed_ = 0;
   Storages arenaStorages_;
   std::vector<Span> spans_;
   size_t arenaBytes_ = 0;
+  // Once graphs are in use, inputs and results have memory of their own, because a graph's addresses are fixed.
+  ProgramGraphs graphs_;
 };
 
 }  // namespace gv

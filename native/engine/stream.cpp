@@ -1,14 +1,17 @@
 #include "stream.h"
 
+#include <cstring>
+#include <future>
+
 #include "profile.h"
 
 namespace gv {
 
-Stream::Stream(Allocator& allocator, std::function<void()> prepare)
-    : allocator_(allocator), profile_(Profile::get()) {
+Stream::Stream(Allocator& allocator, Backend& backend)
+    : allocator_(allocator), backend_(backend), profile_(Profile::get()) {
   // Detached and never stopped: at process exit there is nothing to save and joining could hang it.
-  std::thread([this, prepare = std::move(prepare)] {
-    prepare();
+  std::thread([this] {
+    backend_.begin();
     serve();
   }).detach();
 }
@@ -43,21 +46,91 @@ std::shared_ptr<Arena> Stream::arena() {
   return arena;
 }
 
+void Stream::withData(const Tensor& tensor, const std::function<void(const void*)>& use) {
+  if (backend_.onHost()) return use(tensor.storage->data);
+  std::vector<char> bytes(tensor.bytes());
+  backend_.download(bytes.data(), tensor.storage->data, bytes.size());
+  use(bytes.data());
+}
+
+void Stream::pushWork(std::shared_ptr<Storage> writes, std::function<void()> work) {
+  push({Call{}, {}, [this, writes = std::move(writes), work = std::move(work)](ErrorPtr) {
+          ErrorPtr error;
+          try {
+            return work();
+          } catch (const Error& e) {
+            error = std::make_shared<const Error>(e);
+          } catch (const std::exception& e) {
+            error = std::make_shared<const Error>("ERR_INTERNAL", e.what());
+          }
+          writes->poison = error;
+          if (!error_) error_ = error;
+        }});
+}
+
+void Stream::upload(Tensor tensor, std::shared_ptr<void> staged) {
+  const auto storage = tensor.storage;
+  pushWork(storage, [this, tensor = std::move(tensor), staged = std::move(staged)] {
+    tensor.storage->materialise();
+    backend_.upload(tensor.storage->data, staged, tensor.bytes());
+  });
+}
+
+void Stream::copyFrom(Stream& other, Tensor from, Tensor to) {
+  // The other stream's thread fills the staged bytes, ours waits for it. No cycle of such waits can arise: the reading
+  // never waits and is queued before the waiting.
+  const auto staged = backend_.stage(from.bytes());
+  const auto filled = std::make_shared<std::promise<ErrorPtr>>();
+  other.push({Call{}, {}, [&other, from, staged, filled](ErrorPtr) {
+                ErrorPtr error = from.storage->poison;
+                try {
+                  if (!error)
+                    other.withData(from, [&](const void* bytes) {
+                      if (from.bytes()) std::memcpy(staged.get(), bytes, from.bytes());
+                    });
+                } catch (const Error& e) {
+                  error = std::make_shared<const Error>(e);
+                }
+                filled->set_value(error);
+              }});
+  const auto storage = to.storage;
+  pushWork(storage, [this, staged, filled, to = std::move(to)] {
+    if (const ErrorPtr error = filled->get_future().get()) throw Error(*error);
+    to.storage->materialise();
+    backend_.upload(to.storage->data, staged, to.bytes());
+  });
+}
+
 void Stream::read(Tensor tensor, std::function<void(ErrorPtr, const void*)> done) {
   push({Call{}, {}, [tensor = std::move(tensor), done = std::move(done), this](ErrorPtr) {
-          if (tensor.storage->poison) {
-            takeError();
-            done(tensor.storage->poison, nullptr);
-          } else if (ErrorPtr error = takeError()) {
-            done(error, nullptr);
-          } else {
-            done(nullptr, tensor.storage->data);
+          ErrorPtr error = tensor.storage->poison;
+          const ErrorPtr earlier = takeError();
+          if (!error) error = earlier;
+          if (!error) {
+            try {
+              return withData(tensor, [&](const void* bytes) { done(nullptr, bytes); });
+            } catch (const Error& e) {
+              error = std::make_shared<const Error>(e);
+            }
           }
+          done(error, nullptr);
         }});
 }
 
 void Stream::sync(std::function<void(ErrorPtr)> done) {
-  push({Call{}, {}, [done = std::move(done), this](ErrorPtr) { done(takeError()); }});
+  push({Call{}, {}, [done = std::move(done), this](ErrorPtr) {
+          ErrorPtr error = takeError();
+          try {
+            backend_.wait();
+          } catch (const Error& e) {
+            if (!error) error = std::make_shared<const Error>(e);
+          }
+          done(error);
+        }});
+}
+
+void Stream::release(std::shared_ptr<void> object) {
+  push({Call{}, {}, [object = std::move(object)](ErrorPtr) {}});
 }
 
 void Stream::whenBelow(size_t limit, std::function<void()> done) {
@@ -131,7 +204,7 @@ void Stream::runTimed(Call& call) {
 void Stream::runProgram(Program::Run& run) {
   ErrorPtr error;
   try {
-    run.program->execute(run, [this](Call& call) { runTimed(call); });
+    run.program->execute(run, backend_, [this](Call& call) { runTimed(call); });
     return;
   } catch (const Error& e) {
     error = std::make_shared<const Error>(e.code, std::string("program: ") + e.what());
@@ -149,7 +222,7 @@ void Stream::runCall(Call& call) {
   if (!error) {
     try {
       for (Tensor& t : call.out) t.storage->materialise();
-      call.op->cpu(call);
+      backend_.run(call);
       return;
     } catch (const Error& e) {
       std::string shapes;

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "backend.h"
 #include "program.h"
 
 namespace gv {
@@ -22,10 +23,7 @@ class Stream {
  public:
   static constexpr size_t kMaxPending = size_t{1} << 20;
 
-  // `prepare` runs once on the stream's thread (binding it to a core, for instance).
-  Stream(Allocator& allocator, std::function<void()> prepare);
-
-  Allocator& allocator() { return allocator_; }
+  Stream(Allocator& allocator, Backend& backend);
   size_t pending();
 
   void enqueue(Call&& call);
@@ -34,11 +32,18 @@ class Stream {
   // The memory that the stream's programs share; freed with the last of them.
   std::shared_ptr<Arena> arena();
 
+  // Fills the tensor from `staged`, memory that the backend's stage() gave.
+  void upload(Tensor tensor, std::shared_ptr<void> staged);
+  // Fills the tensor with the one that lives on another stream's device. Both have the same shape and dtype.
+  void copyFrom(Stream& other, Tensor from, Tensor to);
+
   // `done(error, bytes)` is called on the stream's thread; `bytes` points at the tensor's data and is valid during
   // the call only.
   void read(Tensor tensor, std::function<void(ErrorPtr, const void*)> done);
   // Runs `done` when everything enqueued before has run.
   void sync(std::function<void(ErrorPtr)> done);
+  // Lets go of an object on the stream's thread, after everything enqueued before.
+  void release(std::shared_ptr<void> object);
   // Runs `done` as soon as at most `limit` commands wait.
   void whenBelow(size_t limit, std::function<void()> done);
 
@@ -55,8 +60,13 @@ class Stream {
   void runProgram(Program::Run& run);
   void wakeWaiters(std::unique_lock<std::mutex>& lock);
   ErrorPtr takeError();
+  // Runs work on the stream's thread; what it throws becomes the error of the storage that it should have written.
+  void pushWork(std::shared_ptr<Storage> writes, std::function<void()> work);
+  // Calls use(bytes) with the tensor's data in the host's memory.
+  void withData(const Tensor& tensor, const std::function<void(const void*)>& use);
 
   Allocator& allocator_;
+  Backend& backend_;
   Profile* const profile_;
   std::mutex mutex_;
   std::weak_ptr<Arena> arena_;

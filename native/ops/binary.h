@@ -104,7 +104,7 @@ struct GreaterEqual {
 struct Pow {
   GV_HD float operator()(float a, float b) const { return powf(a, b); }
   template <class T> GV_HD T operator()(T a, T b) const {
-    if (b < 0) return T(a == 1 ? 1 : int32_t(a) == -1 ? (b % 2 == 0 ? 1 : -1) : 0);
+    if (int32_t(b) < 0) return T(a == 1 ? 1 : int32_t(a) == -1 ? (b % 2 == 0 ? 1 : -1) : 0);
     uint32_t base = uint32_t(a), result = 1;
     for (uint32_t e = uint32_t(b); e; e >>= 1, base *= base)
       if (e & 1) result *= base;

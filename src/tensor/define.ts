@@ -124,7 +124,12 @@ export function native(name: string, inputs: Tensor[], attrs: readonly Attribute
   const result: Tensor[] = new Array(outputs);
   for (let i = 0, at = 0; i < outputs; i++) {
     const rank = args[at + 2];
-    result[i] = new Tensor(args[at], Array.from(args.subarray(at + 3, at + 3 + rank)), dtypes[args[at + 1]]);
+    result[i] = new Tensor(
+      args[at],
+      Array.from(args.subarray(at + 3, at + 3 + rank)),
+      dtypes[args[at + 1]],
+      inputs[0]?.device,
+    );
     at += 3 + rank;
   }
   return result;
@@ -150,7 +155,7 @@ export function view(x: Tensor, shape: Shape): Tensor {
   const { args } = addon();
   for (let i = 0; i < shape.length; i++) args[i] = shape[i];
   const slot = callNative(() => addon().view(x.live().slot, shape.length));
-  return new Tensor(slot, [...shape], x.dtype);
+  return new Tensor(slot, [...shape], x.dtype, x.device);
 }
 
 /** Uploads values. The typed array is copied at once, so the caller may reuse it. */

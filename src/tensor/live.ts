@@ -2,6 +2,8 @@
 // run, and actions that belong to each run. Outside a recording both just happen. Kept apart so that ops need not load
 // program.ts, which records.
 
+import type { DeviceName } from '../native.js';
+
 /** Attributes that may change from run to run of a program: a learning rate, the place where a random draw begins. */
 export interface Live {
   /** How many numbers `values` gives, always. */
@@ -30,8 +32,11 @@ export interface HostRecording {
   readonly undo: (() => void)[];
 }
 
-/** @internal The recording in progress. */
-export const host: { recording: HostRecording | undefined } = { recording: undefined };
+/** @internal The recording in progress, and the device that new tensors go to. */
+export const host: { recording: HostRecording | undefined; device: DeviceName } = {
+  recording: undefined,
+  device: 'cpu',
+};
 
 /**
  * Does something now and, if a program is being recorded, again at this place of each of its later runs.

@@ -103,11 +103,14 @@ export class Program<I extends readonly Tensor[] = readonly Tensor[], R extends 
     this.#fn = fn as unknown as (...inputs: Tensor[]) => unknown;
   }
 
-  /** How many operations were recorded, and in how many steps they run: fewer where chains were fused. 0 before the first run. */
-  get size(): { operations: number; steps: number } {
-    if (!this.#recorded) return { operations: 0, steps: 0 };
-    const { calls, steps } = addon().programInfo(this.#recorded.id);
-    return { operations: calls, steps };
+  /**
+   * How many operations were recorded, and in how many steps they run: fewer where chains were fused. And how many
+   * graphs of the device they have become (a GPU's, from the second run on). 0 before the first run.
+   */
+  get size(): { operations: number; steps: number; graphs: number } {
+    if (!this.#recorded) return { operations: 0, steps: 0, graphs: 0 };
+    const { calls, steps, graphs } = addon().programInfo(this.#recorded.id);
+    return { operations: calls, steps, graphs };
   }
 
   /**

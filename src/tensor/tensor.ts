@@ -3,8 +3,9 @@
 // methods with `methods()`, and autograd.ts attaches the graph.
 
 import { GanvasError } from '../errors.js';
-import { addon, callNative, type DType, dtypes } from '../native.js';
+import { addon, callNative, type DeviceName, type DType, devices, dtypes } from '../native.js';
 import type { Node } from './graph.js';
+import { host } from './live.js';
 import { currentScope, type Scope } from './scope.js';
 
 export type { DType } from '../native.js';
@@ -21,16 +22,19 @@ export class Tensor {
   slot: number;
   readonly shape: Shape;
   readonly dtype: DType;
+  /** The device that holds the data. */
+  readonly device: DeviceName;
   /** @internal How this tensor was computed, while a gradient is being recorded. */
   node: Node | undefined = undefined;
   /** @internal The scope that disposes it, unless it is kept. */
   scope: Scope | undefined;
 
   /** @internal Tensors are made by ops. */
-  constructor(slot: number, shape: Shape, dtype: DType) {
+  constructor(slot: number, shape: Shape, dtype: DType, device: DeviceName = host.device) {
     this.slot = slot;
     this.shape = shape;
     this.dtype = dtype;
+    this.device = device;
     backstop.register(this, slot, this);
     this.scope = currentScope();
     this.scope?.add(this);
@@ -44,11 +48,6 @@ export class Tensor {
   /** Number of elements. */
   get size(): number {
     return this.shape.reduce((n, d) => n * d, 1);
-  }
-
-  /** The device that holds the data. */
-  get device(): 'cpu' {
-    return 'cpu';
   }
 
   get disposed(): boolean {
@@ -92,6 +91,22 @@ export class Tensor {
     const values = await this.data();
     if (this.dtype !== 'bf16') return values;
     return new Float32Array(Uint32Array.from(values, (bits) => bits << 16).buffer);
+  }
+
+  /**
+   * A copy on a device, or this tensor if it is there already. A constant to gradients.
+   * @throws GanvasError ERR_DEVICE for an unknown name, and unless the device has been selected before (device())
+   */
+  to(device: DeviceName): Tensor {
+    if (!devices.includes(device)) {
+      throw new GanvasError(
+        'ERR_DEVICE',
+        `to: the device must be one of ${devices.join(', ')}, got ${String(device)}`,
+      );
+    }
+    if (device === this.device) return this;
+    const slot = callNative(() => addon().copyTo(this.live().slot, devices.indexOf(device)));
+    return new Tensor(slot, this.shape, this.dtype, device);
   }
 
   /** Gives the memory back (as soon as the commands already enqueued have used it). Harmless when repeated. */

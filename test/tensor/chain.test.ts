@@ -66,9 +66,9 @@ describe('elementwise chains', () => {
     scope(() => {
       const program = capture(fn);
       program.run([x]);
-      const { size } = program;
+      const { operations, steps } = program.size;
       program.dispose();
-      return size;
+      return { operations, steps };
     });
 
   test('become one step, a diamond too', () => {

@@ -4,6 +4,7 @@
 import { createRequire } from 'node:module';
 import { cpus, release, totalmem } from 'node:os';
 import type { Command } from 'commander';
+import { type CudaStatus, cudaProblem, cudaReport, cudaStatus } from '../../cuda.js';
 import { thisPlatform } from '../../load-addon.js';
 import { type NativeStatus, nativeStatus } from '../../native.js';
 import { version } from '../../version.js';
@@ -18,8 +19,28 @@ function picturesReport(): string {
   }
 }
 
+function cudaRows(cuda: CudaStatus): [string, string][] {
+  const { device, path } = cuda;
+  if (!device) {
+    return [
+      ['cuda', `off: ${cudaProblem(cuda)}`],
+      ['cuda tried', cudaReport(cuda)],
+    ];
+  }
+  const { name, capability, memory, devices, driver, libraries, build } = device;
+  const version = `${Math.floor(driver / 1000)}.${Math.floor((driver % 1000) / 10)}`;
+  return [
+    [
+      'cuda',
+      `${name}, compute capability ${capability}, ${(memory / 2 ** 30).toFixed(1)} GiB, 1 of ${devices}`,
+    ],
+    ['cuda plugin', `${path} (${build})`],
+    ['cuda libraries', `driver for CUDA ${version}, ${libraries}`],
+  ];
+}
+
 /** The report as rows of a name and a value, in the order they are printed. */
-export function doctorReport(status: NativeStatus): [string, string][] {
+export function doctorReport(status: NativeStatus, cuda: CudaStatus): [string, string][] {
   const processors = cpus();
   const { name, libc, node } = thisPlatform();
   const rows: [string, string][] = [
@@ -35,10 +56,10 @@ export function doctorReport(status: NativeStatus): [string, string][] {
     rows.push(['cpu kernels', `${target} (this build and processor have: ${targets.join(', ')})${slow}`]);
     rows.push(['cpu threads', String(threads)]);
   }
-  const devices = status.loaded ? ['cpu'] : [];
+  const devices = [...(status.loaded ? ['cpu'] : []), ...(cuda.available ? ['cuda'] : [])];
   rows.push(['pictures', picturesReport()]);
   rows.push(['devices', devices.join(', ') || 'none']);
-  if (!status.cuda.available) rows.push(['cuda', `off: ${status.cuda.reason}`]);
+  rows.push(...cudaRows(cuda));
   return rows;
 }
 
@@ -52,7 +73,7 @@ export function addDoctor(program: Command, context: CommandContext): void {
     )
     .action(() => {
       const status = nativeStatus();
-      const rows = doctorReport(status);
+      const rows = doctorReport(status, cudaStatus());
       const width = Math.max(...rows.map(([name]) => name.length));
       for (const [name, value] of rows) {
         context.out.write(`${name.padEnd(width)}  ${value.replaceAll('\n', `\n${' '.repeat(width + 2)}`)}\n`);
