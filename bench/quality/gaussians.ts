@@ -3,7 +3,8 @@
 // 2,500 samples, a sample is good if it lies within three standard deviations of the nearest mode, and a mode found if a
 // good sample is nearest to it. Draws the samples.
 //
-//   npx tsx bench/quality/gaussians.ts [--steps 8000] [--seeds 3] [--json bench/results/quality-cpu.json] [--images docs/images]
+//   npx tsx bench/quality/gaussians.ts [--steps 8000] [--seeds 3] [--mixtures '8 on a circle,25 on a square']
+//                                      [--json bench/results/quality-cpu.json] [--images docs/images]
 
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,6 +33,7 @@ const { values } = parseArgs({
   options: {
     steps: { type: 'string', default: '8000' },
     seeds: { type: 'string', default: '3' },
+    mixtures: { type: 'string' },
     json: { type: 'string' },
     images: { type: 'string' },
   },
@@ -39,7 +41,7 @@ const { values } = parseArgs({
 const steps = Number(values.steps);
 const seeds = Number(values.seeds);
 const samples = 2500;
-const batch = 128;
+const batch = 64;
 const hidden = 128;
 
 interface Mixture {
@@ -69,7 +71,7 @@ interface Method extends Partial<GameConfig> {
 }
 
 const rates = {
-  lr: 2e-4,
+  lr: 1e-3,
   lrGenerator: null,
   lrDiscriminator: null,
   beta1: 0.5,
@@ -160,7 +162,9 @@ function draw(points: Float32Array, { modes }: Mixture): Uint8Array {
 }
 
 const rows: string[][] = [];
-for (const [name, mixture] of Object.entries(mixtures)) {
+for (const name of values.mixtures?.split(',') ?? Object.keys(mixtures)) {
+  const mixture = mixtures[name];
+  if (!mixture) throw new Error(`no mixture "${name}"; there are ${Object.keys(mixtures).join(', ')}`);
   const real = (await scope(async () => {
     const { images } = await pointsOf(mixture).next();
     return images.data();

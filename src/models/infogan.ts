@@ -1,7 +1,7 @@
 // InfoGAN (Chen et al. 2016): a part c of the latent shall be recognisable in the image, so that it comes to
-// mean something, though nobody says what: with a code of ten values, the digits. DCGAN's networks; Q(c | x)
-// sits beside the last layer of the discriminator, and both players are paid for the information that it
-// finds.
+// mean something, though nobody says what: with a code of ten values, the digits. DCGAN's networks with the authors'
+// linear layer between codes and maps; Q(c | x) sits beside the last layer of the discriminator, and both players are
+// paid for the information that it finds.
 
 import { GanvasError } from '../errors.js';
 import { crossEntropy } from '../losses/supervised.js';
@@ -22,11 +22,16 @@ import {
 } from '../tensor/ops/index.js';
 import { inFloat32 } from '../tensor/precision.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { trainingConfig } from '../train/config.js';
 import { adversarialGame, type JudgedFake, type Terms } from './game.js';
 import { gameFields } from './game-options.js';
 import { dcganFields, dcganNetworks } from './layer-options.js';
 import { type BuiltModel, defineModel, type Latent, uniformLatent } from './model.js';
 
+// The authors' smallest maps of digits: 28 → 14 → 7.
+const leastSide = 7;
+
+const { batch, epochs } = trainingConfig.fields;
 const rate = { type: 'number', min: 0, max: 100 } as const;
 const weight = { type: 'number', default: 1, min: 0, max: 1e6 } as const;
 const count = { type: 'integer', max: 1000 } as const;
@@ -89,10 +94,19 @@ export const infogan = defineModel({
   fields: {
     ...gameFields,
     ...dcganFields,
-    baseWidth: { ...dcganFields.baseWidth, default: 32 },
+    batch: { ...batch, default: 100 },
+    epochs: { ...epochs, default: 80 },
+    baseWidth: { ...dcganFields.baseWidth, default: 16 },
+    hidden: {
+      type: 'integer',
+      default: 256,
+      min: 0,
+      max: 16384,
+      help: "units of the linear layer between codes and maps in G, and before D's and Q's last layers; 0: none",
+    },
     zSize: { ...gameFields.zSize, default: 62, help: 'numbers of noise in a latent, before the codes' },
     lrGenerator: { ...rate, default: 1e-3, help: 'learning rate of the generator' },
-    lrDiscriminator: { ...rate, default: 2e-4, help: 'learning rate of the discriminator and of Q' },
+    lrDiscriminator: { ...rate, default: 5e-4, help: 'learning rate of the discriminator and of Q' },
     noiseScale: {
       type: 'number',
       default: 1,
@@ -127,9 +141,11 @@ export const infogan = defineModel({
       continuous: continuousCodes,
     });
     const latent = codedLatent(zSize, config.noiseScale, codes);
-    const { generator, discriminator: base } = dcganNetworks(dims, latent.size, config);
+    const { generator, discriminator: base } = dcganNetworks(dims, latent.size, config, {
+      hidden: config.hidden,
+      leastSide,
+    });
     const discriminator = new RecognisingDiscriminator(base, codes, {
-      hidden: 2 * config.baseWidth,
       variance: config.variance === 'learned',
       norm: config.discriminatorNorm === 'batch',
       spectralNorm: spectral !== 'none',

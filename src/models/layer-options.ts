@@ -2,7 +2,7 @@
 // spectral norm, attention, and letting D compare the images of a batch.
 
 import type { ConfigOf } from '../config/schema.js';
-import { dcganDiscriminator, dcganGenerator, dcganNorms } from '../networks/dcgan.js';
+import { type DcganOptions, dcganDiscriminator, dcganGenerator, dcganNorms } from '../networks/dcgan.js';
 import type { ImageDims } from '../networks/dims.js';
 import { minibatchKinds, type PlainDiscriminator } from '../networks/discriminator.js';
 import type { Sequential } from '../nn/sequential.js';
@@ -70,11 +70,12 @@ export const dcganFields = {
   minibatch,
 } as const;
 
-/** DCGAN's two networks as these options say. */
+/** DCGAN's two networks as these options say, in the shape that a model gives them. */
 export function dcganNetworks(
   dims: ImageDims,
   inputSize: number,
   config: ConfigOf<typeof dcganFields>,
+  shape: Pick<DcganOptions, 'leastSide' | 'hidden'> = {},
 ): { generator: Sequential; discriminator: PlainDiscriminator } {
   const { baseWidth, generatorNorm, discriminatorNorm, spectral, minibatch } = config;
   const attention = config.attention ?? undefined;
@@ -84,6 +85,7 @@ export function dcganNetworks(
       norm: generatorNorm,
       spectralNorm: spectral === 'both',
       attention,
+      ...shape,
     }),
     discriminator: dcganDiscriminator(dims, {
       baseWidth,
@@ -91,6 +93,7 @@ export function dcganNetworks(
       spectralNorm: spectral !== 'none',
       attention,
       minibatch,
+      ...shape,
     }),
   };
 }

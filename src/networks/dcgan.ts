@@ -8,9 +8,9 @@ import { Conv2d, ConvTranspose2d } from '../nn/conv.js';
 import { normal, zeros } from '../nn/init.js';
 import { Linear } from '../nn/linear.js';
 import type { Module } from '../nn/module.js';
-import { BatchNorm2d, InstanceNorm2d } from '../nn/norm.js';
+import { BatchNorm1d, BatchNorm2d, InstanceNorm2d } from '../nn/norm.js';
 import { VirtualBatchNorm } from '../nn/norm_adaptive.js';
-import { Reshape } from '../nn/reshape.js';
+import { Flatten, Reshape } from '../nn/reshape.js';
 import { Sequential } from '../nn/sequential.js';
 import type { ImageDims } from './dims.js';
 import { PlainDiscriminator, type PlainDiscriminatorOptions } from './discriminator.js';
@@ -29,13 +29,13 @@ function channelsAfter(halvings: number, baseWidth: number): number {
 }
 
 /**
- * The sizes from the image down to the seed of the generator: halved, rounding down, while both sides keep 3 pixels.
- * 64 x 64 → 32, 16, 8, 4; 28 x 28 → 14, 7, 3; 48 x 64 → 24 x 32, 12 x 16, 6 x 8, 3 x 4.
+ * The sizes from the image down to the seed of the generator: halved, rounding down, while both sides keep `least`
+ * pixels. 64 x 64 → 32, 16, 8, 4; 28 x 28 → 14, 7, 3; 48 x 64 → 24 x 32, 12 x 16, 6 x 8, 3 x 4.
  */
-export function sizesDown(height: number, width: number): [number, number][] {
+export function sizesDown(height: number, width: number, least = leastSide): [number, number][] {
   const half = ([h, w]: [number, number]): [number, number] => [Math.floor(h / 2), Math.floor(w / 2)];
   const sizes = [half([height, width])];
-  for (let next = half(sizes[0]); Math.min(...next) >= leastSide; next = half(next)) sizes.push(next);
+  for (let next = half(sizes[0]); Math.min(...next) >= least; next = half(next)) sizes.push(next);
   return sizes;
 }
 
@@ -58,11 +58,31 @@ const norms = {
     new VirtualBatchNorm(features, { ...activation, gammaInit }),
 } as const;
 
+/** A linear layer that is normalised over the batch, or by nothing: a vector has no pixels to take statistics of. */
+function hiddenLayer(
+  from: number,
+  to: number,
+  norm: DcganNorm,
+  activation: typeof relu | typeof leaky,
+  spectralNorm: boolean | undefined,
+): Module[] {
+  const overBatch = { batch: BatchNorm1d, virtual: VirtualBatchNorm, instance: undefined, none: undefined }[
+    norm
+  ];
+  if (!overBatch) {
+    return [new Linear(from, to, { weightInit, biasInit: zeros, spectralNorm, ...activation })];
+  }
+  return [
+    new Linear(from, to, { weightInit, bias: false, spectralNorm }),
+    new overBatch(to, { ...activation, gammaInit }),
+  ];
+}
+
 /** What DCGAN's hidden layers can be normalised by. */
 export const dcganNorms = ['batch', 'instance', 'virtual', 'none'] as const;
 type DcganNorm = (typeof dcganNorms)[number];
 
-interface DcganOptions {
+export interface DcganOptions {
   /** Channels of the layer nearest to the image; doubles with each halving, up to 8 times. Default 64. */
   baseWidth?: number;
   /** Of the hidden layers. Default 'batch'; 'none' for critics with a penalty on each image. */
@@ -71,6 +91,10 @@ interface DcganOptions {
   spectralNorm?: boolean;
   /** Larger side of the feature map that self-attention is added at. Default: none. */
   attention?: number;
+  /** Maps are halved while both sides keep so many pixels. Default 3. */
+  leastSide?: number;
+  /** Units of a linear layer between the inputs and the smallest map of G, and after that of D. Default 0: none. */
+  hidden?: number;
 }
 
 /** Self-attention where a map of `size` is the one asked for. */
@@ -93,9 +117,9 @@ function assertAttention(sizes: readonly (readonly number[])[], attention: numbe
  */
 export function dcganGenerator(dims: ImageDims, inputSize: number, options: DcganOptions = {}): Sequential {
   const { height, width, channels } = dims;
-  const { baseWidth = 64, norm = 'batch', spectralNorm, attention } = options;
+  const { baseWidth = 64, norm = 'batch', spectralNorm, attention, hidden = 0 } = options;
   assertSize(height, width);
-  const sizes = sizesDown(height, width);
+  const sizes = sizesDown(height, width, options.leastSide);
   assertAttention(sizes, attention);
   const depth = sizes.length;
   const [seedHeight, seedWidth] = sizes[depth - 1];
@@ -106,7 +130,8 @@ export function dcganGenerator(dims: ImageDims, inputSize: number, options: Dcga
     : ({ weightInit, bias: false, spectralNorm } as const);
   const normed = (features: number): Module[] => (plain ? [] : [norms[norm](features, relu)]);
   const layers: Module[] = [
-    new Linear(inputSize, seed[0] * seed[1] * seed[2], weights),
+    ...(hidden > 0 ? hiddenLayer(inputSize, hidden, norm, relu, spectralNorm) : []),
+    new Linear(hidden || inputSize, seed[0] * seed[1] * seed[2], weights),
     new Reshape(seed),
     ...normed(seed[2]),
     ...attentionAt(sizes[depth - 1], seed[2], attention),
@@ -137,9 +162,9 @@ export function dcganBody(
   options: Omit<DcganDiscriminatorOptions, 'minibatch'> = {},
 ): { body: Sequential; featureSize: number } {
   const { height, width, channels } = dims;
-  const { baseWidth = 64, norm = 'batch', spectralNorm, attention } = options;
+  const { baseWidth = 64, norm = 'batch', spectralNorm, attention, hidden = 0 } = options;
   assertSize(height, width);
-  const sizes = sizesDown(height, width);
+  const sizes = sizesDown(height, width, options.leastSide);
   assertAttention(sizes, attention);
   const depth = sizes.length;
   const biased = { ...doubling, ...leaky, weightInit, biasInit: zeros, spectralNorm } as const;
@@ -159,8 +184,11 @@ export function dcganBody(
     layers.push(...attentionAt(sizes[halvings - 1], to, attention));
   }
   const [lastHeight, lastWidth] = sizes[depth - 1];
-  const featureSize = lastHeight * lastWidth * channelsAfter(depth, baseWidth);
-  return { body: new Sequential(...layers), featureSize };
+  const mapSize = lastHeight * lastWidth * channelsAfter(depth, baseWidth);
+  if (hidden > 0) {
+    layers.push(new Flatten(), ...hiddenLayer(mapSize, hidden, norm, leaky, spectralNorm));
+  }
+  return { body: new Sequential(...layers), featureSize: hidden || mapSize };
 }
 
 /**

@@ -27,12 +27,17 @@ stepTest({
   },
   dims: { ...dims, classes: 3 },
 });
-stepTest({ model: infogan, config: { baseWidth: 2, zSize: 5, noiseScale: 0.5, categories: 3 }, dims });
+stepTest({
+  model: infogan,
+  config: { baseWidth: 2, hidden: 4, zSize: 5, noiseScale: 0.5, categories: 3 },
+  dims,
+});
 stepTest({
   model: infogan,
   name: 'infogan-learned',
   config: {
     baseWidth: 2,
+    hidden: 4,
     zSize: 5,
     categoricalCodes: 2,
     categories: 3,

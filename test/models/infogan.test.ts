@@ -8,6 +8,7 @@ import { infogan } from '../../src/models/infogan.js';
 import type { BuiltModel, ImageDims } from '../../src/models/model.js';
 import { codesAfter, RecognisingDiscriminator } from '../../src/networks/codes.js';
 import { dcganDiscriminator } from '../../src/networks/dcgan.js';
+import { Linear } from '../../src/nn/linear.js';
 import { BatchNorm1d } from '../../src/nn/norm.js';
 import { randn, uniform } from '../../src/tensor/ops/index.js';
 import { assign } from '../../src/tensor/ops/optim.js';
@@ -27,9 +28,9 @@ function build(dims: ImageDims, options: object = {}): BuiltModel {
   return infogan.build(infogan.schema.resolve({ baseWidth: 2, zSize: 5, ...options }, 'test'), dims);
 }
 
-test('has the defaults of the authors: 62 + 10 + 2 numbers, rates 1e-3 and 2e-4', () => {
+test('has the latents of the authors, 62 + 10 + 2 numbers, and a generator that learns faster', () => {
   const config = infogan.schema.resolve({}, 'test');
-  expect(config).toMatchObject({ lrGenerator: 1e-3, lrDiscriminator: 2e-4, beta1: 0.5 });
+  expect(config).toMatchObject({ lrGenerator: 1e-3, lrDiscriminator: 5e-4, beta1: 0.5 });
   expect(infogan.build(infogan.schema.resolve({ baseWidth: 2 }, 'test'), square).latent.size).toBe(74);
 });
 
@@ -69,6 +70,42 @@ test('latents are uniform noise, one-hot codes with every value as likely, and u
     }
     for (let row = 0; row < n; row++) expect(columns.reduce((sum, values) => sum + values[row], 0)).toBe(1);
   }
+});
+
+describe('beside the maps, which are halved down to 7 pixels, a hidden layer', () => {
+  const dims = { height: 28, width: 28, channels: 1 };
+  const layers = (options: object) => {
+    const { generator, discriminator } = build(dims, options).networks;
+    const { base } = discriminator as RecognisingDiscriminator;
+    return [generator, base].map((network) =>
+      network
+        .modules()
+        .filter((m) => m instanceof Linear || m instanceof BatchNorm1d)
+        .map((m) => m.weight.shape),
+    );
+  };
+  // 17 numbers in a latent, maps of 7 x 7 with 2 · baseWidth channels.
+  test('as the authors have it', () => {
+    expect(layers({ hidden: 6 })).toEqual([
+      [[6, 17], [6], [196, 6]],
+      [[6, 196], [6], [1, 6]],
+    ]);
+  });
+
+  test('normalised over the batch where the maps are, and only there', () => {
+    expect(layers({ hidden: 6, generatorNorm: 'instance', discriminatorNorm: 'none' })).toEqual([
+      [
+        [6, 17],
+        [196, 6],
+      ],
+      [
+        [6, 196],
+        [1, 6],
+      ],
+    ]);
+  });
+
+  test('or none', () => expect(layers({ hidden: 0 })).toEqual([[[196, 17]], [[1, 196]]]));
 });
 
 test.each([

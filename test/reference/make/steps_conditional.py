@@ -68,9 +68,28 @@ def acgan(step, product, weights):
     return [("D", discriminator, ["discriminator"]), ("G", generator, ["generator"])]
 
 
+def infogan_networks(step):
+    """For 12 x 16 images, whose smallest map is 6 x 8. G of inputs; D's features, and its logits of features."""
+    def g(z):
+        h = step.batch_norm("generator.1", step.linear("generator.0", z), "relu")
+        h = step.linear("generator.2", h).reshape(len(z), 6, 8, -1)
+        h = step.batch_norm("generator.4", h, "relu")
+        return step.conv_transpose("generator.5", h, "tanh", stride=2, padding=1)
+
+    def features(x):
+        h = step.conv("discriminator.base.body.0", x, "leakyRelu", stride=2, padding=1)
+        h = step.linear("discriminator.base.body.2", h.flatten(1))
+        return step.batch_norm("discriminator.base.body.3", h, "leakyRelu")
+
+    def head(h):
+        return step.linear("discriminator.base.output", h)
+
+    return g, features, head
+
+
 def infogan(step, categorical, weight, learned):
     """Chen et al. 2016, equation 6, without the codes' entropy, which is constant; 3 values, 2 continuous codes."""
-    g, features, head = dcgan_networks(step, d_name="discriminator.base")
+    g, features, head = infogan_networks(step)
 
     def latent():
         noise = step.draw(step.size, 5)
