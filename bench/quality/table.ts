@@ -1,4 +1,5 @@
-// The tables of docs/models/README.md, from the results that family.ts, stacked-mnist.ts and gaussians.ts have recorded.
+// The tables of docs/models/README.md, from the results that family.ts, infogan.ts, stacked-mnist.ts and gaussians.ts
+// have recorded.
 //
 //   npx tsx bench/quality/table.ts [bench/results/quality-cpu.json]
 
@@ -37,6 +38,22 @@ const family = Object.keys(models)
   });
 const columns = ['model', 'minutes', 'steps', 'score', 'Fréchet', 'digits found', 'confidence', 'as asked'];
 console.log(markdown(columns, family));
+
+interface CodeRun {
+  seed: number;
+  steps: number;
+  error: number;
+  generatedError: number;
+}
+
+const { runs } = (results['infogan: code against digits'] ?? { runs: [] }) as unknown as { runs: CodeRun[] };
+const codes = runs.map(({ seed, steps, error, generatedError }) => [
+  String(seed),
+  String(steps),
+  `${fixed(100 * error)} %`,
+  `${fixed(100 * generatedError)} %`,
+]);
+console.log(markdown(['seed', 'steps', 'error on real digits', 'on generated ones'], codes));
 
 /** The results whose names begin so, with what follows. */
 const named = (prefix: string) =>
