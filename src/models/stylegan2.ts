@@ -1,7 +1,7 @@
 // StyleGAN2 (Karras et al. 2020): the networks of networks/stylegan2-*.ts in the non-saturating game, with
 // lazy R1 and path length regularisation, and Adam corrected for the steps in between. Adaptive augmentation
-// (Karras et al. 2020b) is the option `augment ada`. Defaults follow stylegan2-ada, with narrower layers, a lower
-// rate and one γ for all sizes.
+// (Karras et al. 2020b) is the option `augment ada`. Defaults follow stylegan2-ada's for small images (CIFAR-10:
+// two mapping layers, no path lengths, no mixing), with narrower layers, a shorter average and a larger γ.
 
 import { pathLength } from '../losses/gradient-penalty.js';
 import { StyleGAN2Discriminator } from '../networks/stylegan2-discriminator.js';
@@ -84,20 +84,21 @@ export const stylegan2 = defineModel({
   fields: {
     ...gameFields,
     ...pyramidFields,
+    zSize: { ...pyramidFields.zSize, default: 64 },
     batch: { ...batch, default: 32 },
-    lr: { ...lr, default: 0.001 },
+    lr: { ...lr, default: 0.0025 },
     beta1: { ...beta1, default: 0 },
     beta2: { ...beta2, default: 0.99 },
-    ema: { ...ema, default: 0.998 },
+    ema: { ...ema, default: 0.99 },
     penalty: { ...gameFields.penalty, default: 'r1' },
-    penaltyWeight: { ...gameFields.penaltyWeight, default: 1 },
+    penaltyWeight: { ...gameFields.penaltyWeight, default: 10 },
     penaltyEvery: { ...gameFields.penaltyEvery, default: 16 },
     pathWeight: {
       type: 'number',
-      default: 2,
+      default: 0,
       min: 0,
       max: 1e6,
-      help: 'weight of path length regularisation; 0: none',
+      help: 'weight of path length regularisation, 2 in the paper; 0: none',
     },
     pathEvery: {
       type: 'integer',
@@ -108,12 +109,12 @@ export const stylegan2 = defineModel({
     },
     mixing: {
       type: 'number',
-      default: 0.9,
+      default: 0,
       min: 0,
       max: 1,
-      help: 'how probable style mixing is in training',
+      help: 'how probable style mixing is in training, 0.9 in the paper',
     },
-    wSize: { type: 'integer', default: 128, min: 1, max: 65536, help: 'numbers in a style' },
+    wSize: { type: 'integer', default: 64, min: 1, max: 65536, help: 'numbers in a style' },
     mappingLayers: {
       type: 'integer',
       default: 2,

@@ -10,7 +10,7 @@ const widths = { zSize: 5, baseWidth: 3, maxWidth: 4 };
 
 stepTest({
   model: stylegan2,
-  config: { ...widths, wSize: 4, conditional: true, penaltyWeight: 3 },
+  config: { ...widths, wSize: 4, conditional: true, penaltyWeight: 3, pathWeight: 2, mixing: 0.9 },
   dims: { height: 6, width: 8, channels: 2, classes: 3 },
 });
 stepTest({

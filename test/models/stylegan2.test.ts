@@ -18,7 +18,18 @@ import { checkpointBytes, metricsOf, temporaryFolder, tinyData } from '../train/
 
 const folder = await temporaryFolder();
 const code = (c: string) => expect.objectContaining({ code: c });
-const tiny = { batch: 4, zSize: 6, wSize: 6, baseWidth: 4, maxWidth: 8, samples: 4, seed: 5, device: 'cpu' };
+const tiny = {
+  batch: 4,
+  zSize: 6,
+  wSize: 6,
+  baseWidth: 4,
+  maxWidth: 8,
+  pathWeight: 2,
+  mixing: 0.9,
+  samples: 4,
+  seed: 5,
+  device: 'cpu',
+};
 const dims: ImageDims = { height: 8, width: 12, channels: 3 };
 
 const build = (config: Record<string, unknown> = {}, size = dims): BuiltModel =>
@@ -92,7 +103,7 @@ test('R1 weighs 16 times what it is', () =>
   scope(async () => {
     const images = randn([4, 8, 12, 3]);
     for (const [config, gamma] of [
-      [{}, 1],
+      [{}, 10],
       [{ penaltyWeight: 3 }, 3],
     ] as const) {
       const built = build(config);
