@@ -68,8 +68,10 @@ const stacked = named('stacked MNIST: ').map(([model, value]) => {
 console.log(markdown(['model', 'minutes', 'steps', 'modes of 1,000', 'KL'], stacked));
 
 const mixtures = named('gaussians, ').map(([name, value]) => {
-  const { found, good } = value as unknown as { found: number[]; good: number[] };
+  const { steps, found, good } = value as unknown as { steps: number; found: number[]; good: number[] };
   const [mixture, method] = name.split(': ');
-  return [mixture, method, found.join(', '), `${fixed(100 * median(good), 0)} %`];
+  return [mixture, method, String(steps), found.join(', '), `${fixed(100 * median(good), 0)} %`];
 });
-console.log(markdown(['mixture', 'method', 'modes found', 'good samples'], mixtures));
+console.log(
+  markdown(['mixture', 'method', 'steps', 'modes found, by seed', 'good samples (median)'], mixtures),
+);
