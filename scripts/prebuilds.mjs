@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import prebuildify from 'prebuildify';
+import { compareVersions, inspectElf } from './elf.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const staging = join(root, 'build', 'portable');
@@ -69,44 +70,24 @@ async function highwaySource() {
   return source;
 }
 
-const compareVersions = (a, b) => a.localeCompare(b, 'en', { numeric: true });
-
 /** What an ELF file needs and shows, checked against what was promised. */
 function checkElf(file, oldestGlibc) {
-  const dynamic = run('readelf', '--dynamic', '--wide', file);
-  const needed = [...dynamic.matchAll(/\(NEEDED\).*\[(.*)\]/g)].map(([, name]) => name);
-  const strangers = needed.filter((name) => !/^(lib(c|m|dl|pthread|rt)\.so|ld-linux)/.test(name));
+  const elf = inspectElf(file);
+  const ofNode = (symbol) => /^(napi|node_api)_/.test(symbol);
+  const strangers = elf.needed.filter((name) => !/^(lib(c|m|dl|pthread|rt)\.so|ld-linux)/.test(name));
   if (strangers.length > 0) fail(`${file} needs ${strangers.join(', ')} beside the C library`);
-  if (!dynamic.includes('NODELETE')) fail(`${file} may be unloaded under its threads: it lacks -z nodelete`);
-
-  const symbols = run('objdump', '--dynamic-syms', file).split('\n');
-  const nobodys = symbols
-    .filter((line) => line.includes('*UND*') && !/ w |GLIBC_/.test(line))
-    .map((line) => line.split(/\s+/).at(-1))
-    .filter((symbol) => !/^(napi|node_api)_/.test(symbol));
+  if (!elf.staysLoaded) fail(`${file} may be unloaded under its threads: it lacks -z nodelete`);
+  const nobodys = elf.undefinedNames.filter((symbol) => !ofNode(symbol));
   if (nobodys.length > 0) fail(`${file} calls ${nobodys.slice(0, 5).join(', ')}, which nothing defines`);
-  const shown = symbols.filter((line) => / (g|u)[ wD]/.test(line) && !line.includes('*UND*'));
-  const names = shown.map((line) => line.trim().split(/\s+/).at(-1));
-  const surplus = names.filter((name) => !/^(napi|node_api)_/.test(name));
+  const surplus = elf.exported.filter((symbol) => !ofNode(symbol));
   if (surplus.length > 0)
     fail(`${file} exports ${surplus.slice(0, 5).join(', ')}: see native/binding/exports.map`);
-
-  const versions = new Set(symbols.join('\n').match(/\b(GLIBC|GLIBCXX|CXXABI|GCC)_[0-9.]+/g));
-  const ofRuntime = [...versions].filter((version) => !version.startsWith('GLIBC_'));
-  if (ofRuntime.length > 0) fail(`${file} needs ${ofRuntime.join(', ')}: the C++ runtime is not inside`);
-  const glibc = [...versions]
-    .map((version) => version.slice('GLIBC_'.length))
-    .sort(compareVersions)
-    .at(-1);
-  if (compareVersions(glibc, oldestGlibc) > 0) {
-    const newest = symbols
-      .filter((line) => line.includes(`GLIBC_${glibc}`))
-      .map((line) => line.split(/\s+/).at(-1));
-    fail(`${file} needs glibc ${glibc} (${newest.join(', ')}), package.json promises ${oldestGlibc}`);
-  }
-  console.log(`  needs    ${needed.join(', ')}`);
-  console.log(`  glibc    ${glibc} or newer (promised: ${oldestGlibc})`);
-  console.log(`  exports  ${names.join(', ')}`);
+  if (elf.runtime.length > 0) fail(`${file} needs ${elf.runtime.join(', ')}: the C++ runtime is not inside`);
+  if (compareVersions(elf.glibc, oldestGlibc) > 0)
+    fail(`${file} needs glibc ${elf.glibc} (${elf.newest.join(', ')}), package.json promises ${oldestGlibc}`);
+  console.log(`  needs    ${elf.needed.join(', ')}`);
+  console.log(`  glibc    ${elf.glibc} or newer (promised: ${oldestGlibc})`);
+  console.log(`  exports  ${elf.exported.join(', ')}`);
 }
 
 process.env.GANVAS_HIGHWAY_SOURCE = await highwaySource();

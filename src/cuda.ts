@@ -51,7 +51,7 @@ function* candidates(): Generator<Candidate> {
 
 /** Which of the driver's devices, from GANVAS_CUDA_DEVICE. */
 function deviceNumber(): number {
-  const text = process.env.GANVAS_CUDA_DEVICE ?? '0';
+  const text = process.env.GANVAS_CUDA_DEVICE || '0';
   if (!/^\d{1,3}$/.test(text)) {
     throw new GanvasError(
       'ERR_CUDA_UNAVAILABLE',

@@ -19,6 +19,7 @@ export { type MemoryDatasetOptions, memoryDataset } from './data/memory.js';
 export { datasetNames, openDataset } from './data/open.js';
 export { type StackedMnistOptions, stackedMnist } from './data/stacked-mnist.js';
 export {
+  allowTF32,
   type DeviceName,
   device,
   type MemoryUse,

@@ -102,7 +102,12 @@ const gv_plugin* loadPlugin(const std::string& path, const std::string& librarie
     return nullptr;
   }
   const gv_plugin* plugin = entry(GANVAS_PLUGIN_ABI);
-  if (!plugin || plugin->abi != GANVAS_PLUGIN_ABI || plugin->size != sizeof(gv_plugin)) {
+  if (plugin && plugin->abi == GANVAS_PLUGIN_ABI && plugin->size != sizeof(gv_plugin)) {
+    problem = "ABI " + std::to_string(plugin->abi) + ", but with a table of " + std::to_string(plugin->size) +
+              " bytes, not " + std::to_string(sizeof(gv_plugin)) + ": the plugin was built from other sources";
+    return nullptr;
+  }
+  if (!plugin || plugin->abi != GANVAS_PLUGIN_ABI) {
     problem = "ABI " + std::to_string(plugin ? plugin->abi : 0) + " != " + std::to_string(GANVAS_PLUGIN_ABI) +
               ": the plugin and ganvas are of different versions";
     return nullptr;

@@ -91,6 +91,8 @@ void Program::adopt(Recording& recording) {
   for (Call& call : calls_) {
     for (Tensor& t : call.in) replace(t);
     for (Tensor& t : call.out) replace(t);
+    if (writesInputs(call))
+      for (const Tensor& t : call.in) written_.insert(t.storage.get());
   }
   for (size_t k = 0; k < inputs_.size(); k++) {
     replace(inputs_[k]);
@@ -181,8 +183,15 @@ void Program::plan() {
   planned_ = true;
 }
 
-/** Gives every storage of the program its memory for this run. */
-void Program::bind(Run& run, Backend& backend, char* base) {
+/** Whether an in-place op writes an input, or a tensor from outside that is given as one: a copy of it will not do. */
+bool Program::writesAnInput(const Run& run) const {
+  for (size_t k = 0; k < inputs_.size(); k++)
+    if (written_.count(inputs_[k].storage.get()) || written_.count(run.inputs[k].storage.get())) return true;
+  return false;
+}
+
+/** Gives every storage of the program its memory for this run. `lend`: inputs by address, otherwise as copies. */
+void Program::bind(Run& run, Backend& backend, char* base, bool lend) {
   for (const auto& storage : run.fresh) storage->materialise();
   for (size_t k = 0; k < arenaStorages_.size(); k++) {
     arenaStorages_[k]->data = arenaStorages_[k]->bytes ? base + spans_[k].offset : nullptr;
@@ -191,7 +200,8 @@ void Program::bind(Run& run, Backend& backend, char* base) {
   for (size_t k = 0; k < inputs_.size(); k++) {
     Storage &to = *inputs_[k].storage, &from = *run.inputs[k].storage;
     to.poison = from.poison;
-    if (!graphs_.active())
+    ownInputs_.push_back(to.data);
+    if (lend)
       to.data = from.data;
     else if (!from.poison)
       backend.copy(to.data, from.data, to.bytes);
@@ -204,7 +214,16 @@ void Program::bind(Run& run, Backend& backend, char* base) {
   for (const auto& [to, from] : copies_) backend.copy(to->data, from->data, to->bytes);
 }
 
-/** Hands the results over and takes back what bind() lent. */
+/** Undoes what bind() did to the inputs. */
+void Program::returnInputs() noexcept {
+  for (size_t k = 0; k < ownInputs_.size(); k++) {
+    inputs_[k].storage->data = ownInputs_[k];
+    inputs_[k].storage->poison = nullptr;
+  }
+  ownInputs_.clear();
+}
+
+/** Hands the results over. */
 void Program::unbind(Run& run, Backend& backend) {
   for (size_t k = 0; k < fresh_.size(); k++) {
     run.fresh[k]->poison = std::move(fresh_[k]->poison);
@@ -212,10 +231,6 @@ void Program::unbind(Run& run, Backend& backend) {
       fresh_[k]->data = nullptr;
     else if (!run.fresh[k]->poison)
       backend.copy(run.fresh[k]->data, fresh_[k]->data, fresh_[k]->bytes);
-  }
-  for (const Tensor& t : inputs_) {
-    if (!graphs_.active()) t.storage->data = nullptr;
-    t.storage->poison = nullptr;
   }
 }
 
@@ -238,8 +253,13 @@ void Program::execute(Run& run, Backend& backend, const std::function<void(Call&
     for (const Recording::Live& live : stepLive_) varying.insert(live.call);
     graphs_.activate(fixed, steps_, varying, backend);
   }
-  bind(run, backend, base);
-  if (graphs_.active() && !poisoned())
+  const bool lend = !graphs_.active() || writesAnInput(run);
+  struct Return {
+    Program& program;
+    ~Return() { program.returnInputs(); }
+  } const whateverHappens{*this};
+  bind(run, backend, base, lend);
+  if (!lend && !poisoned())
     graphs_.run(steps_, base, backend, call);
   else
     for (Call& step : steps_) call(step);

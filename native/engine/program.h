@@ -8,6 +8,7 @@
 // Each run gets fresh result storages, so an older result is never overwritten. In-place ops write the real tensors.
 #pragma once
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "arena.h"
@@ -74,7 +75,9 @@ class Program {
   void adopt(Recording& recording);
   void checkLive(const std::vector<double>& values) const;
   void plan();
-  void bind(Run& run, Backend& backend, char* base);
+  bool writesAnInput(const Run& run) const;
+  void bind(Run& run, Backend& backend, char* base, bool lend);
+  void returnInputs() noexcept;
   void unbind(Run& run, Backend& backend);
   bool poisoned() const;
   std::string callDifference(const Call& a, const Call& b, size_t k, const Program& later) const;
@@ -89,6 +92,7 @@ class Program {
   std::vector<std::pair<std::shared_ptr<Storage>, std::shared_ptr<Storage>>> copies_;  // begin each run with to = from
   std::unordered_map<const Storage*, size_t> inside_;      // made by a run, in order; the others come from outside
   std::unordered_map<const Storage*, size_t> inputIndex_;
+  std::unordered_set<const Storage*> written_;             // by in-place ops
   std::unordered_map<const Storage*, std::shared_ptr<Storage>> uploads_;
 
   std::shared_ptr<Arena> arena_;
@@ -99,6 +103,7 @@ class Program {
   size_t arenaBytes_ = 0;
   // Once graphs are in use, inputs and results have memory of their own, because a graph's addresses are fixed.
   ProgramGraphs graphs_;
+  std::vector<void*> ownInputs_;  // what the inputs had before a run lent them its own
 };
 
 }  // namespace gv

@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "../engine/call.h"
+#include "../engine/philox.h"
 
 namespace gv {
 
@@ -21,7 +22,7 @@ struct PoolAxis {
     int64_t begin, count, step;
   };
   /** The elements that output i sees, at least one. */
-  Window window(int64_t i) const {
+  GV_HD Window window(int64_t i) const {
     if (adaptive) {
       const int64_t begin = i * in / out;
       return {begin, ((i + 1) * in + out - 1) / out - begin, 1};

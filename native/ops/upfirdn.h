@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "../engine/call.h"
+#include "../engine/philox.h"
 
 namespace gv {
 
@@ -21,7 +22,7 @@ struct UpfirdnArgs {
     int64_t first, from, count;
   };
   /** Which of `taps` filter taps (first, first + up, ...) meet which of `in` samples (from, from + 1, ...). */
-  Taps meet(int axis, int64_t i, int64_t in, int64_t taps) const {
+  GV_HD Taps meet(int axis, int64_t i, int64_t in, int64_t taps) const {
     const int64_t u = up[axis], start = i * down[axis] - before[axis];
     int64_t first = start <= 0 ? -start : (u - start % u) % u;
     const int64_t from = (start + first) / u;

@@ -2,7 +2,7 @@
 // once and given back. Nothing that is disposed, wrong or huge harms the process.
 
 import { afterEach, describe, expect, test } from 'vitest';
-import { memory, setMemoryLimit, sync } from '../../src/device.js';
+import { device, memory, setMemoryLimit, sync } from '../../src/device.js';
 import { Linear, Sequential } from '../../src/nn/index.js';
 import { Adam, SGD } from '../../src/optim/index.js';
 import { grad, noGrad, valueAndGrad } from '../../src/tensor/autograd.js';
@@ -108,7 +108,8 @@ describe('what is refused', () => {
 });
 
 describe('errors while running', () => {
-  test('reject the reads of that run and leave later runs alone', async () => {
+  // A GPU reports what its kernels found wrong at the next read: test/cuda/programs.test.ts.
+  test.skipIf(device() !== 'cpu')('reject the reads of that run and leave later runs alone', async () => {
     await scope(async () => {
       const table = tensor([[1], [2]]);
       const program = capture((i: Tensor) => ops.gather(table, i).mul(2).add(1));

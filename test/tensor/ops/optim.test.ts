@@ -46,6 +46,9 @@ describe('assign, lerp, clampInPlace', () => {
     const bytes = upload(Uint8Array.of(1, 2, 3), [3], 'u8');
     assign(bytes, upload(Uint8Array.of(7, 8, 9), [3], 'u8'));
     expect(Array.from(await bytes.data())).toEqual([7, 8, 9]);
+    const narrow = upload(Uint16Array.of(1, 2, 3), [3], 'bf16');
+    assign(narrow, upload(Uint16Array.of(0x3f80, 0x7fc1, 0x8000), [3], 'bf16'));
+    expect(Array.from(await narrow.data())).toEqual([0x3f80, 0x7fc1, 0x8000]);
   });
 
   scoped('assign to itself changes nothing', async () => {
