@@ -9,10 +9,13 @@ import { noGrad } from '../tensor/autograd.js';
 import { add } from '../tensor/ops/index.js';
 import { scope } from '../tensor/scope.js';
 import type { Tensor } from '../tensor/tensor.js';
+import { trainingConfig } from '../train/config.js';
 import type { PhaseResult } from '../train/phase.js';
 import { gameOptimizer } from './game.js';
 import { gameFields, plainGame } from './game-options.js';
 import { classesOf, defineModel, normalLatent } from './model.js';
+
+const { lr } = trainingConfig.fields;
 
 /** The sum of the games' losses, which have no parameters in common, and each of them under its name. */
 function together(side: 'D' | 'G', losses: Tensor[]): PhaseResult {
@@ -41,7 +44,8 @@ export const lapgan = defineModel({
       help: 'doublings from the base to the image; default: down to a base of 7 pixels or a little more',
     },
     hidden: { type: 'integer', default: 512, min: 1, max: 16384, help: "units in the base's hidden layers" },
-    baseWidth: { type: 'integer', default: 32, min: 1, max: 4096, help: "channels of the levels' layers" },
+    baseWidth: { type: 'integer', default: 16, min: 1, max: 4096, help: "channels of the levels' layers" },
+    lr: { ...lr, default: 5e-4 },
     conditional: { type: 'boolean', default: false, help: 'whether to learn the classes of the data' },
   },
   build(config, dims) {

@@ -107,7 +107,7 @@ export interface LapganOptions {
   hidden?: number;
   /**
    * Channels of the convolutions of each level. The paper's is 64, some of the authors' scripts have 128.
-   * Default 32.
+   * Default 16.
    */
   baseWidth?: number;
   /** Makes the networks conditional: how many classes there are. */
@@ -122,7 +122,7 @@ type Plan = Required<Omit<LapganOptions, 'classes'>> & {
 };
 
 function planOf(dims: ImageDims, options: LapganOptions): Plan {
-  const { baseLatent = 100, hidden = 512, baseWidth = 32, classes } = options;
+  const { baseLatent = 100, hidden = 512, baseWidth = 16, classes } = options;
   const { height, width, channels } = dims;
   const counts = { baseLatent, hidden, baseWidth, channels, ...(classes === undefined ? {} : { classes }) };
   for (const [name, count] of Object.entries(counts)) assertCount(count, `lapgan: ${name}`);
