@@ -32,8 +32,8 @@ if (own.version !== version || optionalDependencies[own.name] !== version)
 
 run(
   'cmake',
-  ...['-S', join(root, 'native', 'cuda'), '-B', build, '-G', 'Ninja', '-DGANVAS_CUDA_RPATH=OFF'],
-  '-DCMAKE_MODULE_LINKER_FLAGS=-static-libstdc++ -static-libgcc',
+  ...['-S', join(root, 'native', 'cuda'), '-B', build, '-G', 'Ninja'],
+  ...['-DGANVAS_CUDA_RPATH=OFF', '-DGANVAS_PORTABLE=ON'],
 );
 run('cmake', '--build', build);
 const file = join(folder, 'libganvas_cuda.so');

@@ -17,6 +17,9 @@ export interface Work {
   width?: number;
   precision?: 'f32' | 'bf16';
   threads: number;
+  device?: 'cpu' | 'cuda';
+  /** On a GPU, whether products and convolutions of f32 may use TF32. */
+  tf32?: boolean;
 }
 
 const leaky = { activation: 'leakyRelu', slope: 0.2 } as const;

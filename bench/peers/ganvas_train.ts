@@ -2,9 +2,13 @@
 // read while the next one runs), so a round's time is divided evenly among its steps.
 
 import {
+  allowTF32,
+  device,
   manualSeed,
   matmul,
+  memory,
   randn,
+  setConvPrecision,
   setThreads,
   sync,
   Trainer,
@@ -17,8 +21,12 @@ import { buildGame, type Work } from './ganvas_models.js';
 import { serve, timeEach, timeTogether } from './worker.js';
 
 const work: Work = JSON.parse(process.argv[2]);
-const { model, batch, size = 28, channels = 1, precision, threads } = work;
+const { model, batch, size = 28, channels = 1, precision, threads, tf32 = false } = work;
 setThreads(threads);
+if (device(work.device ?? 'cpu') === 'cuda') {
+  allowTF32(tf32);
+  setConvPrecision(tf32 ? 'fast' : 'accurate');
+}
 manualSeed(0);
 
 /** Rate of a 1024 x 1024 x 1024 product, GFLOP/s: the floor's unit. */
@@ -51,4 +59,9 @@ const trainer = new Trainer({
   },
 });
 const steps = (n: number) => timeTogether(n, () => trainer.run({ steps: trainer.steps + n }));
-await serve(`ganvas ${version}`, steps, { gflops });
+await serve(`ganvas ${version}`, steps, {
+  gflops,
+  get deviceMiB() {
+    return memory().peak / 2 ** 20;
+  },
+});

@@ -4,12 +4,14 @@ import torch
 import torch.nn.functional as F
 
 from torch_models import build
-from torch_worker import case, layout, serve
+from torch_worker import case, device, layout, serve
 
 model = case["model"]
 half = case.get("precision") == "bf16"
 G, D, latents, images = build(case)
 G, D = layout(G), layout(D)
+if case.get("compile"):
+    G, D = (torch.compile(m, mode="max-autotune") for m in (G, D))
 real = layout(torch.rand(images) * 2 - 1)
 betas, lr = {"wgan-gp": ((0.0, 0.9), 1e-4), "sngan": ((0.0, 0.9), 2e-4)}.get(model, ((0.5, 0.999), 2e-4))
 optG = torch.optim.Adam(G.parameters(), lr, betas)
@@ -38,7 +40,7 @@ def loss_of_g():
 
 
 def step():
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+    with torch.autocast(device, torch.bfloat16, enabled=half):
         with torch.no_grad():
             fake = G(layout(torch.randn(latents)))
         optD.zero_grad(set_to_none=True)
@@ -47,7 +49,7 @@ def step():
     optD.step()
     D.requires_grad_(False)
     optG.zero_grad(set_to_none=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+    with torch.autocast(device, torch.bfloat16, enabled=half):
         loss_g = loss_of_g()
     loss_g.backward()
     optG.step()

@@ -8,7 +8,11 @@ import torch
 
 case = json.loads(sys.argv[1])
 channels_last = case.get("format") == "channels_last"
+device = case.get("device", "cpu")
+torch.set_default_device(device)
 torch.set_num_threads(int(case["threads"]))
+torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = bool(case.get("tf32"))
+torch.backends.cudnn.benchmark = True
 torch.manual_seed(0)
 
 
@@ -28,4 +32,5 @@ def serve(step):
             step()
             times.append((time.perf_counter() - t) * 1e3)
         rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({"ms": times, "rss": rss}), flush=True)
+        extra = {"deviceMiB": torch.cuda.max_memory_allocated() / 2**20} if device == "cuda" else {}
+        print(json.dumps({"ms": times, "rss": rss, "extra": extra}), flush=True)

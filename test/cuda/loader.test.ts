@@ -2,9 +2,10 @@
 // and the plugin (stubs.ts), as device('cuda'), device('auto') and `ganvas doctor` tell it. Computes nothing on a device.
 
 import { existsSync } from 'node:fs';
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { nativeStatus } from '../../src/native.js';
 import {
   driver,
   emulatedPlugin,
@@ -13,7 +14,9 @@ import {
   look,
   plugin,
   realPlugin,
+  vendorFolders,
   withoutCompiler,
+  withPackage,
 } from './stubs.js';
 
 const timeout = { timeout: 120_000 };
@@ -75,12 +78,16 @@ if (reason) {
       expect(error.message).toContain('libganvas_cuda.so (GANVAS_CUDA_PLUGIN): not tried');
     });
 
-    const built = existsSync(realPlugin);
-    test.skipIf(!built)(
-      `is too old for the plugin${built ? '' : ': skipped, build/cuda has not been built'}`,
+    const none = realPlugin === undefined;
+    test.skipIf(none)(
+      `is too old for the plugin${none ? ': skipped, the real plugin has not been built' : ''}`,
       timeout,
       async () => {
-        const old = { LD_LIBRARY_PATH: dirname(driver({ VERSION: 11040 })), GANVAS_CUDA_PLUGIN: realPlugin };
+        const old = {
+          LD_LIBRARY_PATH: dirname(driver({ VERSION: 11040 })),
+          GANVAS_CUDA_LIBRARY_PATH: vendorFolders,
+          GANVAS_CUDA_PLUGIN: realPlugin!,
+        };
         await expectOff(old, /driver too old: it supports CUDA 11\.4, this plugin needs CUDA \d+\.\d/);
       },
     );
@@ -104,14 +111,11 @@ if (reason) {
     });
 
     test('is found in the optional package', timeout, async () => {
-      const modules = join(folder, 'node_modules');
-      const home = join(modules, `@ganvas/cuda-${process.platform}-${process.arch}`);
-      await mkdir(home, { recursive: true });
-      await writeFile(join(home, 'package.json'), JSON.stringify({ name: '@ganvas/cuda', version: '1.0.0' }));
-      await cp(plugin({ PROBE: '"that of the package"' }), join(home, 'libganvas_cuda.so'));
-      const { error } = await look({ LD_LIBRARY_PATH: works, NODE_PATH: modules });
+      const { base, home } = await withPackage(plugin({ PROBE: '"that of the package"' }));
+      const addon = nativeStatus().path!;
+      const { error } = await look({ LD_LIBRARY_PATH: works, GANVAS_ADDON: addon }, base);
       expect(error.message).toContain(`${home}/libganvas_cuda.so (@ganvas/cuda-`);
-      expect(error.message).toContain('): that of the package');
+      expect(error.message).toContain("device 'cuda' is not available: that of the package.");
     });
 
     test('is not a library', timeout, async () => {

@@ -24,7 +24,7 @@ describe.skipIf(skipInstall)('installed', () => {
   let app: string;
   beforeAll(async () => {
     const folder = await mkdtemp(join(tmpdir(), 'ganvas-install-'));
-    app = await installOffline((await pack(folder)).path, folder);
+    app = await installOffline(folder, (await pack(folder)).path);
     return () => rm(folder, { recursive: true });
   }, 240_000);
 

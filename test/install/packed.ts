@@ -49,19 +49,19 @@ export interface Packed {
   bundled: string[];
 }
 
-/** `npm pack` into a folder. */
-export async function pack(folder: string): Promise<Packed> {
+/** `npm pack` into a folder, of ganvas or of another package of the repository. */
+export async function pack(folder: string, cwd = root): Promise<Packed> {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-  const { stdout } = await promisify(execFile)('npm', args, { cwd: root, maxBuffer: 2 ** 26 });
+  const { stdout } = await promisify(execFile)('npm', args, { cwd, maxBuffer: 2 ** 26 });
   const [packed] = JSON.parse(stdout);
   return { ...packed, path: join(folder, packed.filename) };
 }
 
-/** Installs a tarball into `folder`/app, with npm's cache empty, offline and without install scripts. */
-export async function installOffline(tarball: string, folder: string): Promise<string> {
+/** Installs tarballs into `folder`/app, with npm's cache empty, offline and without install scripts. */
+export async function installOffline(folder: string, ...tarballs: string[]): Promise<string> {
   const app = join(folder, 'app');
   await mkdir(app);
-  const args = ['install', '--offline', '--ignore-scripts', '--cache', join(folder, 'cache'), tarball];
+  const args = ['install', '--offline', '--ignore-scripts', '--cache', join(folder, 'cache'), ...tarballs];
   const { code, out, err } = await run('npm', args, app);
   if (code !== 0) throw new Error(`npm install failed:\n${out}${err}`);
   return app;

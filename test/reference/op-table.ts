@@ -1,10 +1,12 @@
 // `npm run ops`: the op table as it stands, made from the table itself, the samples that the tests are generated from, the
-// naive references and the fixtures of PyTorch; nothing in it is kept by hand. Exits with 1 if an op is untested.
+// naive references, the fixtures of PyTorch, and what has been recorded of GPUs; nothing in it is kept by hand. Exits with 1
+// if an op is untested.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { type OpSpec, opTable, type Sample, upload } from '../../src/tensor/define.js';
 import '../../src/tensor/ops/index.js';
+import { type GpuClaims, gpuClaims } from '../../scripts/gpu-results.js';
 import { scope } from '../../src/tensor/scope.js';
 import type { DType } from '../../src/tensor/tensor.js';
 import { draw, randomFrom, toTyped } from '../tensor/numeric.js';
@@ -15,7 +17,8 @@ export interface OpRow {
   op: string;
   dtypes: string;
   cpu: string;
-  cuda: string;
+  /** What a GPU has shown: its result, by bench/results/gpu, agrees with the CPU's. */
+  cuda: 'yes' | 'FAILED' | 'not run on a GPU';
   /** Whether generated tests check the gradient, and the gradient of the gradient; '-' where there is none. */
   first: string;
   second: string;
@@ -61,6 +64,7 @@ export function describeOps(
   table: ReadonlyMap<string, OpSpec<never>>,
   naive: Record<string, unknown>,
   fixtures: ReadonlySet<string>,
+  gpu: GpuClaims = gpuClaims(),
 ): OpRow[] {
   return Array.from(table, ([op, spec]) => {
     const samples = spec.samples();
@@ -73,7 +77,7 @@ export function describeOps(
       op,
       dtypes: dtypesOf(spec, samples).join(' '),
       cpu: 'yes',
-      cuda: '-',
+      cuda: gpu.failed.has(op) ? 'FAILED' : gpu.passed.has(op) ? 'yes' : 'not run on a GPU',
       first: order,
       second: order,
       reference,
@@ -123,6 +127,7 @@ function print(rows: OpRow[], composed: string[]): void {
   for (const row of rows) line(columns.map((c) => row[c]));
   const untested = rows.filter((r) => !r.tested).map((r) => r.op);
   console.log(`\n${rows.length} ops; untested: ${untested.join(', ') || 'none'}`);
+  console.log(`GPUs that the ops have been run on: ${gpuClaims().devices.join(', ') || 'none'}`);
   console.log(`Composed of them and compared with PyTorch as well: ${composed.join(', ')}`);
 }
 
