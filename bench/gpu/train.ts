@@ -39,7 +39,7 @@ const precisions: [string, object][] = [
   ['bf16', { precision: 'bf16', tf32: true }],
 ];
 
-/** ganvas from the sources: a machine that was lent for an hour has no compiler of TypeScript. */
+/** ganvas from the sources: what a GPU machine is given need not be built first. */
 function ganvas(config: object): System {
   const worker = join(fileURLToPath(new URL('../peers/', import.meta.url)), 'ganvas_train.ts');
   return { name: 'ganvas', command: [process.execPath, '--import', 'tsx', worker, JSON.stringify(config)] };
