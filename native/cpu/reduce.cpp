@@ -82,9 +82,7 @@ constexpr int64_t kSpan = 65536;         // elements of one span
 constexpr int64_t kEnoughTasks = 64;     // then a reduced axis need not be cut
 constexpr int64_t kGrain = 32768;        // elements of one task, when spans are small
 
-struct Pass {
-  int64_t outer, reduce, inner;
-};
+using Pass = ops::ReducePass;
 
 struct Source {
   const char* data;
@@ -174,30 +172,11 @@ void reduce(const Call& call, ops::ReduceOp op) {
     return;
   }
 
-  // Neighbouring dimensions of the same kind become one; those of size 1 do not matter.
-  int64_t size[kMaxRank];
-  bool reduced[kMaxRank];
-  int rank = 0;
-  for (int i = 0; i < in.shape.rank(); i++) {
-    if (in.shape[i] == 1) continue;
-    if (rank > 0 && reduced[rank - 1] == args.reduced[i]) {
-      size[rank - 1] *= in.shape[i];
-    } else {
-      size[rank] = in.shape[i];
-      reduced[rank++] = args.reduced[i];
-    }
-  }
-
   Source x{in.data<char>(), in.dtype};
   std::unique_ptr<Workspace> space;
-  for (int group = rank - 1;; group--) {
-    while (group >= 0 && !reduced[group]) group--;
-    Pass pass{1, 1, 1};
-    if (group >= 0) pass.reduce = size[group];
-    for (int i = 0; i < group; i++) pass.outer *= size[i];
-    for (int i = std::max(group + 1, 0); i < rank; i++)
-      if (!reduced[i]) pass.inner *= size[i];
-    const bool last = std::find(reduced, reduced + std::max(group, 0), true) == reduced + std::max(group, 0);
+  const std::vector<Pass> passes = ops::reducePasses(in.shape, args);
+  for (const Pass& pass : passes) {
+    const bool last = &pass == &passes.back();
     // Between the passes over bf16 stands f32.
     const DType result = !last && out.dtype == DType::BF16 ? DType::F32 : out.dtype;
     const FoldKernels k = HWY_DYNAMIC_DISPATCH(PickFold)(op, x.dtype, result);
@@ -208,7 +187,6 @@ void reduce(const Call& call, ops::ReduceOp op) {
       reduceRows(call, k, pass, x, y);
     else
       reduceColumns(call, k, pass, x, y);
-    if (last) return;
     x = {y, result};
     space = std::move(next);
   }

@@ -133,31 +133,12 @@ void reduce(const Call& call, ReduceOp op) {
     return;
   }
 
-  // Neighbouring dimensions of the same kind become one; those of size 1 do not matter.
-  int64_t size[kMaxRank];
-  bool reduced[kMaxRank];
-  int rank = 0;
-  for (int i = 0; i < in.shape.rank(); i++) {
-    if (in.shape[i] == 1) continue;
-    if (rank > 0 && reduced[rank - 1] == args.reduced[i]) {
-      size[rank - 1] *= in.shape[i];
-    } else {
-      size[rank] = in.shape[i];
-      reduced[rank++] = args.reduced[i];
-    }
-  }
-
   Elements x{in.data<void>(), in.dtype};
   std::unique_ptr<Workspace> space;
-  for (int group = rank - 1;; group--) {
-    while (group >= 0 && !reduced[group]) group--;
-    FoldShape pass{1, 1, 1};
-    if (group >= 0) pass.reduce = size[group];
-    for (int i = 0; i < group; i++) pass.outer *= size[i];
-    for (int i = std::max(group + 1, 0); i < rank; i++)
-      if (!reduced[i]) pass.inner *= size[i];
-    if (std::find(reduced, reduced + std::max(group, 0), true) == reduced + std::max(group, 0))
-      return runPass(call, op, pass, x, {out.data<void>(), out.dtype});
+  const std::vector<ops::ReducePass> passes = ops::reducePasses(in.shape, args);
+  for (const ops::ReducePass& p : passes) {
+    const FoldShape pass{p.outer, p.reduce, p.inner};
+    if (&p == &passes.back()) return runPass(call, op, pass, x, {out.data<void>(), out.dtype});
     // Between the passes over bf16 stands f32.
     const DType between = out.dtype == DType::BF16 ? DType::F32 : out.dtype;
     auto next = std::make_unique<Workspace>(call, size_t(pass.outer * pass.inner) * itemSize(between));

@@ -14,6 +14,36 @@ void expectNotEmpty(const Call& call, int axis) {
 
 }  // namespace
 
+std::vector<ReducePass> reducePasses(const Shape& x, const ReduceArgs& args) {
+  // Neighbouring dimensions of the same kind become one; those of size 1 do not matter.
+  int64_t size[kMaxRank];
+  bool reduced[kMaxRank];
+  int rank = 0;
+  for (int i = 0; i < x.rank(); i++) {
+    if (x[i] == 1) continue;
+    if (rank > 0 && reduced[rank - 1] == args.reduced[i]) {
+      size[rank - 1] *= x[i];
+    } else {
+      size[rank] = x[i];
+      reduced[rank++] = args.reduced[i];
+    }
+  }
+
+  std::vector<ReducePass> passes;
+  int64_t inner = 1;
+  for (int group = rank - 1; group >= 0; group--) {
+    if (!reduced[group]) {
+      inner *= size[group];
+      continue;
+    }
+    int64_t outer = 1;
+    for (int i = 0; i < group; i++) outer *= size[i];
+    passes.push_back({outer, size[group], inner});
+  }
+  if (passes.empty()) passes.push_back({1, 1, inner});
+  return passes;
+}
+
 void inferReduce(Call& call) {
   call.expectInputs(1);
   const ReduceArgs args(call);

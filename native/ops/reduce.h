@@ -33,6 +33,14 @@ struct ReduceArgs {
   }
 };
 
+/** A reduction over the middle of [outer, reduce, inner]. */
+struct ReducePass {
+  int64_t outer, reduce, inner;
+};
+
+/** What a reduction over several axes comes to: passes one after the other, from the last axes to the first. */
+std::vector<ReducePass> reducePasses(const Shape& x, const ReduceArgs& args);
+
 struct ArgReduceArgs {
   bool keepDims;
   int axis;
