@@ -1,7 +1,7 @@
 // Tests that need a CUDA device, a real one or the emulated one: skipped, with the reason in the title, where there is
 // none; an error under GANVAS_REQUIRE_CUDA=1. scripts/test-cuda.mjs runs them where there is one.
 
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { cudaProblem, cudaStatus } from '../../src/cuda.js';
 import { device } from '../../src/device.js';
 
@@ -21,7 +21,7 @@ export const deviceMemory = status.device?.memory ?? 0;
 /** describe(), with CUDA selected. */
 export function describeOnCuda(title: string, body: () => void): void {
   if (!status.available) {
-    describe.skip(`${title}: skipped, no CUDA device (${cudaProblem(status)})`, body);
+    test.skip(`${title}: skipped, no CUDA device (${cudaProblem(status)})`, () => {});
     return;
   }
   describe(title, () => {

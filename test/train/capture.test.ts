@@ -110,6 +110,17 @@ async function train(
   return result;
 }
 
+// The first of all: what other tests leave to the garbage collector goes at any time.
+test('leaves no tensors and no memory behind', async () => {
+  await train(3);
+  await sync();
+  const before = memory();
+  await train(20, {}, new Noise());
+  await sync();
+  expect(memory().tensors).toBe(before.tensors);
+  expect(memory().live).toBe(before.live);
+});
+
 test('replayed training has the bits of eager training, checks and uneven batches included', async () => {
   const eager = await train(130, { capture: false }, new Noise());
   const replayed = await train(130, {}, new Noise());
@@ -250,14 +261,4 @@ test('a batch with something unknown in it runs eagerly', async () => {
   };
   const { captured } = await train(4, {}, odd);
   expect(captured.G.reason).toMatch(/the batch holds "extra"/);
-});
-
-test('leaves no tensors and no memory behind', async () => {
-  await train(3);
-  await sync();
-  const before = memory();
-  await train(20, {}, new Noise());
-  await sync();
-  expect(memory().tensors).toBe(before.tensors);
-  expect(memory().live).toBe(before.live);
 });
