@@ -36,6 +36,8 @@ test.skipIf(skipped.length > 0)(
         'LICENSE',
         'README.md',
         'libganvas_cuda.so',
+        'licenses/README.md',
+        'licenses/eigen.txt',
         'package.json',
       ]);
       expect(plugin.size).toBeLessThan(15 * 2 ** 20);
