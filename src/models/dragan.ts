@@ -2,6 +2,7 @@
 // real images, where sharp gradients were seen to precede mode collapse. The networks are DCGAN's, without
 // normalisation in the discriminator, because the penalty looks at each image by itself.
 
+import { trainingConfig } from '../train/config.js';
 import { adversarialGame } from './game.js';
 import { gameFields } from './game-options.js';
 import { dcganFields, dcganNetworks } from './layer-options.js';
@@ -13,6 +14,8 @@ export const dragan = defineModel({
   fields: {
     ...gameFields,
     ...dcganFields,
+    // Without batch norm in the discriminator the usual 2e-4 is slow.
+    lr: { ...trainingConfig.fields.lr, default: 5e-4 },
     penalty: { ...gameFields.penalty, default: 'dragan' },
     discriminatorNorm: { ...dcganFields.discriminatorNorm, default: 'none' },
   },
