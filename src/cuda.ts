@@ -23,6 +23,7 @@ export interface CudaStatus {
   attempts: readonly CudaAttempt[];
 }
 
+const driverName = 'NVIDIA driver';
 const file = 'libganvas_cuda.so';
 const packageName = `@ganvas/cuda-${process.platform}-${process.arch}`;
 
@@ -70,13 +71,13 @@ function open(): CudaStatus {
     // The plugin that emulates a device for tests needs no driver.
     if (process.env.GANVAS_CUDA_SKIP_DRIVER !== '1') {
       const { problem } = addon().driver();
-      if (problem) refused('NVIDIA driver', problem);
+      if (problem) refused(driverName, problem);
     }
     const number = deviceNumber();
     for (const { path, origin } of candidates()) {
       const what = `${path} (${origin})`;
       if (!existsSync(path)) refused(what, 'file missing');
-      else if (attempts.some((attempt) => attempt.what === 'NVIDIA driver')) refused(what, 'not tried');
+      else if (attempts.some((attempt) => attempt.what === driverName)) refused(what, 'not tried');
       else {
         const result = callNative(() =>
           addon().openCuda(path, process.env.GANVAS_CUDA_LIBRARY_PATH ?? '', number),
@@ -101,7 +102,7 @@ export function cudaStatus(): CudaStatus {
 
 /** Why there is no CUDA device, in one line: the first thing that failed. */
 export function cudaProblem({ attempts }: CudaStatus): string {
-  const driver = attempts.find(({ what }) => what === 'NVIDIA driver');
+  const driver = attempts.find(({ what }) => what === driverName);
   const tried = attempts.filter(({ reason }) => reason !== 'not tried');
   // A plugin that is there and does not load says more than one that is not there.
   const present = tried.find(({ reason }) => reason !== 'file missing');

@@ -27,14 +27,9 @@ export function device(name?: DeviceName | 'auto'): DeviceName {
       return host.device;
     case 'cpu':
       return select('cpu');
-    case 'cuda': {
-      const status = cudaStatus();
-      if (status.available) return select('cuda');
-      throw new GanvasError(
-        'ERR_CUDA_UNAVAILABLE',
-        `device 'cuda' is not available: ${cudaProblem(status)}. Tried:\n${cudaReport(status)}`,
-      );
-    }
+    case 'cuda':
+      requireCuda();
+      return select('cuda');
     case 'auto': {
       const status = cudaStatus();
       if (status.available) return select('cuda');
@@ -52,6 +47,16 @@ export function device(name?: DeviceName | 'auto'): DeviceName {
   }
 }
 
+/** Opens the CUDA device, or throws ERR_CUDA_UNAVAILABLE with everything that was tried. */
+function requireCuda(): void {
+  const status = cudaStatus();
+  if (status.available) return;
+  throw new GanvasError(
+    'ERR_CUDA_UNAVAILABLE',
+    `device 'cuda' is not available: ${cudaProblem(status)}. Tried:\n${cudaReport(status)}`,
+  );
+}
+
 function select(name: DeviceName): DeviceName {
   if (name === host.device) return name;
   callNative(() => addon().setDevice(devices.indexOf(name)));
@@ -65,9 +70,7 @@ function select(name: DeviceName): DeviceName {
  * @throws GanvasError ERR_CUDA_UNAVAILABLE where there is no CUDA device
  */
 export function allowTF32(allowed: boolean): void {
-  const before = device();
-  device('cuda');
-  device(before);
+  requireCuda();
   callNative(() => addon().allowTF32(allowed ? 1 : 0));
 }
 

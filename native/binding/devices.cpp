@@ -1,7 +1,5 @@
 #include "binding/devices.h"
 
-#include <mutex>
-
 #include "binding/arguments.h"
 #include "engine/plugin_loader.h"
 
@@ -25,8 +23,6 @@ Napi::Value Driver(const Info& info, Environment&) {
 
 /** Loads a plugin and opens its device. Returns what it is, or a string that says why not. */
 Napi::Value OpenCuda(const Info& info, Environment&) {
-  static std::mutex mutex;
-  std::lock_guard<std::mutex> lock(mutex);
   const std::string path = textArg(info, 0, "the plugin's path"), libraries = textArg(info, 1, "the library path");
   const auto number = int32_t(integerArg(info, 2, 0, 1024, "the number of the CUDA device"));
   std::string problem;

@@ -7,7 +7,7 @@
 namespace gv {
 
 Engine::Engine() {
-  devices_[0] = std::make_unique<Device>(std::make_unique<Allocator>(DeviceId::Cpu), std::make_unique<cpu::CpuBackend>());
+  devices_[0] = new Device(std::make_unique<Allocator>(DeviceId::Cpu), std::make_unique<cpu::CpuBackend>());
 }
 
 Engine& Engine::get() {
@@ -15,24 +15,19 @@ Engine& Engine::get() {
   return *engine;
 }
 
-bool Engine::isOpen(DeviceId id) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return devices_[size_t(id)] != nullptr;
-}
-
 Device& Engine::device(DeviceId id) {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (!devices_[size_t(id)]) fail("ERR_DEVICE", "the device %s is not open", name(id));
-  return *devices_[size_t(id)];
+  Device* const device = devices_[size_t(id)].load(std::memory_order_acquire);
+  if (!device) fail("ERR_DEVICE", "the device %s is not open", name(id));
+  return *device;
 }
 
 void Engine::open(DeviceId id, const gv_plugin& plugin, int32_t number, const gv_device_info& info) {
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::lock_guard<std::mutex> lock(opening_);
   if (devices_[size_t(id)]) return;
   auto allocator = std::make_unique<PluginAllocator>(id, plugin);
   allocator->setLimit(size_t(info.memory));
   auto backend = std::make_unique<PluginBackend>(plugin, number, *allocator);
-  devices_[size_t(id)] = std::make_unique<Device>(std::move(allocator), std::move(backend));
+  devices_[size_t(id)].store(new Device(std::move(allocator), std::move(backend)), std::memory_order_release);
 }
 
 Napi::Error toJavaScript(Napi::Env env, const Error& error) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <napi.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -35,12 +36,12 @@ class Engine {
   Device& deviceOf(const Tensor& t) { return device(t.device()); }
   /** Opens a device that a plugin serves; once in the life of the process. */
   void open(DeviceId id, const gv_plugin& plugin, int32_t number, const gv_device_info& info);
-  bool isOpen(DeviceId id);
 
  private:
   Engine();
-  std::mutex mutex_;
-  std::unique_ptr<Device> devices_[kDevices];
+  std::mutex opening_;
+  // Set once and never taken back, so that reading them needs no lock.
+  std::atomic<Device*> devices_[kDevices] = {};
 };
 
 // Runs closures on an environment's JavaScript thread. Outlives the environment: a result that arrives after a worker

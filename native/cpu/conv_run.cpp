@@ -1,6 +1,7 @@
 // The convolution ops on the CPU: hands shapes and pointers to conv.h, which picks an algorithm and does the work.
 #include "cpu/conv.h"
-#include "cpu/widen.h"
+#include "cpu/cast.h"
+#include "ops/widen.h"
 #include "ops/conv.h"
 
 namespace gv::cpu::run {
@@ -29,7 +30,7 @@ void forward(const Call& call, const Epilogue& end, void (*kernel)(const Call&))
     return convForward(s, x.data<float>(), w.data<float>(), end, y.data<float>(), precisionOf(args));
   }
   if (!convForwardBF16(s, x.data<ops::BF16>(), w.data<ops::BF16>(), y.data<ops::BF16>(), end)) {
-    runWidened(kernel, call);
+    runWidened(kernel, convert, call);
   }
 }
 
@@ -42,7 +43,7 @@ void inputGrad(const Call& call, const Epilogue& end, void (*kernel)(const Call&
     return cpu::convInputGrad(s, dy.data<float>(), w.data<float>(), dx.data<float>(), precisionOf(args), end);
   }
   if (!convInputGradBF16(s, dy.data<ops::BF16>(), w.data<ops::BF16>(), dx.data<ops::BF16>(), end)) {
-    runWidened(kernel, call);
+    runWidened(kernel, convert, call);
   }
 }
 
@@ -63,7 +64,7 @@ void convWeightGrad(const Call& call) {
   const ConvShape s = shapeOf(args, x.shape, dw.shape, dy.shape);
   if (x.dtype == DType::BF16) {
     if (!convWeightGradBF16(s, x.data<ops::BF16>(), dy.data<ops::BF16>(), dw.data<float>()))
-      runWidened(convWeightGrad, call);
+      runWidened(convWeightGrad, convert, call);
     return;
   }
   cpu::convWeightGrad(s, x.data<float>(), dy.data<float>(), dw.data<float>(), precisionOf(args));

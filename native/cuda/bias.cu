@@ -3,6 +3,7 @@
 
 #include "activation.h"
 #include "call.h"
+#include "epilogue.h"
 #include "pack.h"
 #include "sums.h"
 
@@ -10,21 +11,6 @@ namespace gv::cuda {
 namespace {
 
 using ops::BF16;
-
-template <class T, int W>
-void forward(const FinishArgs& args, const Tensor& in, const Tensor& bias, const Tensor& out) {
-  const FinishArgs a = args;
-  const T* const x = in.data<T>();
-  const float* const b = bias.data<float>();
-  T* const y = out.data<T>();
-  const int64_t channels = in.shape.last();
-  forEach(in.size() / W, [=] GV_DEVICE(int64_t i) {
-    Numbers<W> v = loadPack<W>(x + i * W);
-    const float* const from = b + i * W % channels;
-    for (int k = 0; k < W; k++) v.at[k] = finish(a, v.at[k] + from[k]);
-    storePack<W>(y + i * W, v);
-  });
-}
 
 /** db; writes dx on the way. Columns are W channels each. */
 template <class T, int W>
@@ -77,25 +63,14 @@ void backward(const Call& call, const FinishArgs& args) {
     backward<T, 1>(call, args);
 }
 
-template <class T>
-void forward(const Call& call, const FinishArgs& args) {
-  constexpr int W = kPackWidth<T>;
-  if (call.in[0].shape.last() % W == 0)
-    forward<T, W>(args, call.in[0], call.in[1], call.out[0]);
-  else
-    forward<T, 1>(args, call.in[0], call.in[1], call.out[0]);
-}
-
 }  // namespace
 
 namespace run {
 
 void biasAct(const Call& call) {
-  const FinishArgs args = FinishArgs::decode(call, 0);
-  if (call.in[0].dtype == DType::BF16)
-    forward<BF16>(call, args);
-  else
-    forward<float>(call, args);
+  const Tensor &x = call.in[0], &y = call.out[0];
+  finishRows(Epilogue(call.in[1].data<float>(), FinishArgs::decode(call, 0)), x.data<void>(), x.dtype, y.data<void>(),
+             y.dtype, x.size(), x.shape.last());
 }
 
 void biasActGrad(const Call& call) {

@@ -2,7 +2,7 @@
 // gv::cuda::run::<op>(const Call&) for each line of ops/ops.def, as in ../cpu; it may only enqueue work on the context's
 // stream. Temporary memory: Workspace (engine/call.h), which may be dropped as soon as the work is enqueued.
 #pragma once
-#include "../engine/call.h"
+#include "../ops/widen.h"
 #include "context.h"
 #include "launch.h"
 
@@ -10,8 +10,5 @@ namespace gv::cuda {
 
 /** Writes the elements of a tensor in another dtype, as ops::Cast converts (cast.cu). Sizes are equal. */
 void convert(const Tensor& from, const Tensor& to);
-
-/** A tensor in temporary memory, for a kernel that runs another one. */
-Tensor temporary(const Call& call, const Shape& shape, DType dtype);
 
 }  // namespace gv::cuda

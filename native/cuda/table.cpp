@@ -2,7 +2,8 @@
 
 #include <cstring>
 
-#include "widen.h"
+#include "../ops/widen.h"
+#include "call.h"
 
 namespace gv::cuda {
 
@@ -15,7 +16,7 @@ namespace run {
 }  // namespace run
 
 const Op kKernels[] = {
-#define GV_OP(name, Rule) {#name, nullptr, widened<run::name>, false},
+#define GV_OP(name, Rule) {#name, nullptr, widened<run::name, convert>, false},
 #define GV_OP_TYPED(name, Rule) {#name, nullptr, run::name, false},
 #include "../ops/ops.def"
 #undef GV_OP

@@ -1,7 +1,8 @@
 #include "table.h"
 
+#include "cpu/cast.h"
 #include "cpu/chain.h"
-#include "cpu/widen.h"
+#include "widen.h"
 
 namespace gv {
 
@@ -34,7 +35,7 @@ constexpr bool elementwise() {
 }  // namespace
 
 const Op kOps[] = {
-#define GV_OP(name, Rule) {#name, ops::infer##Rule, cpu::widened<cpu::run::name>, elementwise<ops::infer##Rule>()},
+#define GV_OP(name, Rule) {#name, ops::infer##Rule, widened<cpu::run::name, cpu::convert>, elementwise<ops::infer##Rule>()},
 #define GV_OP_TYPED(name, Rule) {#name, ops::infer##Rule, cpu::run::name, elementwise<ops::infer##Rule>()},
 #include "ops.def"
 #undef GV_OP

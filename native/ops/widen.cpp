@@ -1,8 +1,6 @@
 #include "widen.h"
 
-#include "call.h"
-
-namespace gv::cuda {
+namespace gv {
 
 Tensor temporary(const Call& call, const Shape& shape, DType dtype) {
   Tensor t{shape, dtype, nullptr};
@@ -11,7 +9,7 @@ Tensor temporary(const Call& call, const Shape& shape, DType dtype) {
   return t;
 }
 
-void runWidened(void (*kernel)(const Call&), const Call& call) {
+void runWidened(Kernel kernel, Converter convert, const Call& call) {
   Call wide = call;
   for (Tensor& t : wide.in) {
     if (t.dtype != DType::BF16) continue;
@@ -26,4 +24,4 @@ void runWidened(void (*kernel)(const Call&), const Call& call) {
     if (call.out[k].dtype == DType::BF16) convert(wide.out[k], call.out[k]);
 }
 
-}  // namespace gv::cuda
+}  // namespace gv
